@@ -1,0 +1,1 @@
+"""What runs and ships Picket: engines, packages, deployment."""
