@@ -1,0 +1,1 @@
+"""Typed events with three delivery policies, and the high-volume stream, over RabbitMQ or in memory."""

@@ -1,0 +1,73 @@
+"""Every event of Picket, one class each; the docstring says who publishes it and what it means.
+
+`account_id` is in every event, so that no consumer has to look it up or trust a payload for it.
+"""
+
+from eventframework.event import Event
+
+
+class AgentConnected(Event):
+    """Published by the gateway once an agent is accepted: `connection_id` is unique to this connection."""
+
+    topic = "agent_connected"
+
+    account_id: str
+    node_id: str
+    connection_id: str
+    gateway_id: str
+    time_ms: int
+
+
+class AgentDisconnected(Event):
+    """Published by the gateway when an accepted agent's connection ends, with the reason in words."""
+
+    topic = "agent_disconnected"
+
+    account_id: str
+    node_id: str
+    connection_id: str
+    gateway_id: str
+    time_ms: int
+    reason: str
+
+
+class NodeRegistered(Event):
+    """Published with the transaction that made a node, by its agent's first hello or by a person."""
+
+    topic = "node_registered"
+
+    account_id: str
+    node_id: str
+    name: str
+
+
+class NodeUpdated(Event):
+    """Published with the transaction that changed a node: field name -> [old, new]."""
+
+    topic = "node_updated"
+
+    account_id: str
+    node_id: str
+    changes: dict[str, list[str | None]]
+
+
+class KeyRevoked(Event):
+    """Published with the transaction that took a key away: its agents are to be disconnected at once."""
+
+    topic = "key_revoked"
+
+    account_id: str
+    key: str
+
+
+class StateChanged(Event):
+    """Published by `state` when a node begins or ends to send data (`kind` "data": "present" or "absent")."""
+
+    topic = "state_changed"
+
+    account_id: str
+    node_id: str
+    kind: str
+    old: str
+    new: str
+    time_ms: int

@@ -1,0 +1,43 @@
+"""Errors of the event framework.
+
+EventError
+├── UnreadableEvent     a message that is not an event of ours
+├── UnknownEvent        an event of a topic that this process does not know
+├── PublishRefused      the broker has no queue for it, or said no
+└── BrokerUnavailable   the broker is away, blocked or slow: whether the message arrived is unknown
+RetryLater              raised by a handler to be called again after a delay; not an error
+"""
+
+
+class EventError(Exception):
+    """Base of this package's errors; `retryable` says whether the same call may succeed later."""
+
+    retryable = False
+
+
+class UnreadableEvent(EventError):
+    """A message that does not parse as an event, or not as its topic's type."""
+
+
+class UnknownEvent(EventError):
+    """An event whose topic no imported class has."""
+
+
+class PublishRefused(EventError):
+    """The broker refused the message: no queue would have taken it, or the queue is full."""
+
+    retryable = True
+
+
+class BrokerUnavailable(EventError):
+    """The broker cannot be reached or did not confirm in time; the message may or may not have arrived."""
+
+    retryable = True
+
+
+class RetryLater(Exception):
+    """Raised by a handler that wants the same message again after `delay_s` seconds."""
+
+    def __init__(self, delay_s: float) -> None:
+        super().__init__(f"again in {delay_s} s")
+        self.delay_s = delay_s

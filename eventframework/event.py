@@ -1,0 +1,67 @@
+"""The base of all events: frozen typed structs with a topic, a version and a JSON wire form.
+
+Wire form: `{"id": "32 hex digits", "topic": "node_updated", "version": 1, "time_ms": …,
+"correlation_id": "…", "data": {…the fields…}}`. Unknown fields fail when producing (a struct has no place for them) and are ignored
+when consuming.
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from eventframework.errors import UnknownEvent, UnreadableEvent
+
+E = TypeVar("E", bound="Event")
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, named in the past tense. Subclasses set `topic`, and `version` on a change."""
+
+    topic: ClassVar[str]
+    version: ClassVar[int] = 1
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """An event on the wire, with what every message carries."""
+
+    id: str
+    topic: str
+    version: int
+    time_ms: int
+    data: msgspec.Raw
+    correlation_id: str = ""
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+_encoder = msgspec.json.Encoder()
+
+
+def topics() -> dict[str, type[Event]]:
+    """Every event class that has been imported, by topic."""
+    return {cls.topic: cls for cls in Event.__subclasses__()}
+
+
+def encode(event: Event, *, event_id: str, time_ms: int, correlation_id: str = "") -> bytes:
+    """The wire form of an event."""
+    data = msgspec.Raw(_encoder.encode(event))
+    return _encoder.encode(Envelope(event_id, event.topic, event.version, time_ms, data, correlation_id))
+
+
+def decode_envelope(body: bytes) -> Envelope:
+    """The envelope of a message; raises UnreadableEvent."""
+    try:
+        return _envelope.decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UnreadableEvent(f"not an event: {error}") from error
+
+
+def decode(body: bytes) -> tuple[Envelope, Event]:
+    """The envelope and the typed event of a message; raises UnreadableEvent or UnknownEvent."""
+    envelope = decode_envelope(body)
+    cls: Any = topics().get(envelope.topic)
+    if cls is None:
+        raise UnknownEvent(f"no event has the topic {envelope.topic!r}")
+    try:
+        return envelope, msgspec.json.decode(envelope.data, type=cls)
+    except msgspec.ValidationError as error:
+        raise UnreadableEvent(f"{envelope.topic}: {error}") from error

@@ -1,0 +1,105 @@
+/* Every interface between Picket's processes that needs an answer now. Framed binary protocol over TCP.
+ * `account_id` comes first in every call and always from an authenticated key or session, never from a payload.
+ * Times are milliseconds since the epoch. */
+
+namespace py picket
+
+exception Refused {          // final: the same call will fail again. code: a word such as "bad_key", "unknown_node"
+  1: string code
+  2: string message
+}
+
+exception Unavailable {      // passing: the service or what it needs is away; try again, or elsewhere
+  1: string message
+}
+
+struct Context {             // travels with every call
+  1: string correlation_id
+  2: i64 deadline_ms         // when the caller stops waiting; 0 = never
+}
+
+struct Hello {               // what an agent says of itself; see agent/wire.py
+  1: string key
+  2: string secret
+  3: i32 protocol            // 1 or 2
+  4: string version          // the agent's
+  5: string host
+  6: string platform
+  7: string machine          // machine id; empty in protocol 1
+  8: string node             // "" at the first hello
+  9: string node_secret
+  10: string address         // the peer's IP address as the gateway saw it
+}
+
+struct Welcome {
+  1: string account_id
+  2: string node_id
+  3: string node_secret      // "" unless it was made now
+}
+
+struct Assignment {
+  1: string check
+  2: string key
+  3: string params           // JSON object
+  4: i32 interval_s
+}
+
+service Directory {
+  Welcome hello(1: Context context, 2: Hello hello) throws (1: Refused refused, 2: Unavailable unavailable)
+  list<Assignment> assignments(1: string account_id, 2: Context context, 3: string node_id) throws (1: Refused refused, 2: Unavailable unavailable)
+}
+
+struct Query {
+  1: string check
+  2: string key
+  3: list<string> metrics    // empty = all
+  4: i64 start_ms
+  5: i64 end_ms
+  6: i32 max_points          // 0 = every point
+}
+
+struct Column {
+  1: string name
+  2: string kind             // int, float, gauge, string
+  3: binary values           // float64 little-endian, NaN = gap
+  4: binary minimum          // same; empty unless reduced
+  5: binary maximum
+  6: list<string> texts      // of a string metric
+}
+
+struct Series {
+  1: binary times            // int64 little-endian
+  2: list<Column> columns
+  3: string resolution
+}
+
+struct Metric {
+  1: string name
+  2: string kind             // int, float, gauge, string
+  3: string value            // as text: repr of the number, or the string
+}
+
+struct CheckState {
+  1: string check
+  2: string key
+  3: string state            // ok, warn, err, unknown
+  4: string status
+  5: i64 time_ms
+  6: list<Metric> metrics
+}
+
+service TimeSeries {
+  Series query(1: string account_id, 2: Context context, 3: string node_id, 4: Query query) throws (1: Refused refused, 2: Unavailable unavailable)
+  list<CheckState> latest(1: string account_id, 2: Context context, 3: string node_id) throws (1: Refused refused, 2: Unavailable unavailable)
+}
+
+struct NodeSnapshot {
+  1: string node_id
+  2: i64 time_ms             // of its newest frame
+  3: i64 received_ms
+  4: list<CheckState> checks
+}
+
+service Live {
+  list<NodeSnapshot> snapshot(1: string account_id, 2: Context context, 3: list<string> node_ids) throws (1: Refused refused, 2: Unavailable unavailable)
+}

@@ -1,0 +1,111 @@
+"""The frame, unit of the whole data path: all check results of one node at one moment.
+
+The agent makes the payload, nobody rewrites it. Its decoded form is `FrameBody`; wrapped with its identity it
+travels as `Frame`, many of them in one `encode_batch` message, and is stored as it came.
+"""
+
+import zlib
+from typing import Annotated, Literal
+
+import msgspec
+import zstandard
+
+from timeseries.errors import InvalidFrame
+
+MAX_FRAME_BYTES = 1 << 20
+"""Largest payload of a frame, packed or unpacked."""
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+State = Literal["ok", "warn", "err", "unknown"]
+Value = int | float | str
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """What one check found: `metrics` by name; `rates` names those made from a counter, per second."""
+
+    check: Name
+    state: State = "ok"
+    key: str = ""
+    status: str = ""
+    metrics: dict[Name, Value] = {}
+    rates: list[str] = []
+
+
+class FrameBody(msgspec.Struct, frozen=True):
+    """A frame's payload: `time` in milliseconds since the epoch, and the results of that moment."""
+
+    time: int
+    results: list[CheckResult]
+
+
+class Frame(msgspec.Struct, frozen=True, array_like=True):
+    """A frame under way: identity (account_id, node_id, time_ms, origin), arrival, payload as it came.
+
+    `origin` is `a:SEQ` for an agent's frame, the token of a version 1 result, the run's id of a remote check.
+    """
+
+    account_id: str
+    node_id: str
+    origin: str
+    time_ms: int
+    received_ms: int
+    payload: bytes
+
+
+_body = msgspec.json.Decoder(FrameBody)
+_frames = msgspec.msgpack.Decoder(list[Frame])
+_packer = msgspec.msgpack.Encoder()
+
+
+def encode_batch(frames: list[Frame]) -> bytes:
+    """One broker message: a msgpack list of frames, each an array of the fields of `Frame` in their order."""
+    return _packer.encode(frames)
+
+
+def decode_batch(batch: bytes) -> list[Frame]:
+    """The frames of one broker message; raises InvalidFrame if it isn't one."""
+    try:
+        return _frames.decode(batch)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise InvalidFrame("bad_batch", f"not a batch of frames: {error}") from error
+
+
+def decode_payload(payload: bytes) -> FrameBody:
+    """The results inside a payload, plain JSON or packed by zlib or zstd; raises InvalidFrame."""
+    try:
+        return _body.decode(unpack(payload))
+    except msgspec.ValidationError as error:
+        raise InvalidFrame("bad_frame", f"frame does not fit the schema: {error}") from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidFrame("not_json", f"frame is not JSON: {error}") from error
+
+
+def unpack(payload: bytes) -> bytes:
+    """The JSON text of a payload; the packing is told by the first bytes. Raises InvalidFrame."""
+    if payload[:1] == b"{":
+        return payload
+    try:
+        if payload[:4] == ZSTD_MAGIC:
+            return _unzstd(payload)
+        if payload[:1] == b"\x78":
+            return _inflate(payload)
+    except (zlib.error, zstandard.ZstdError) as error:
+        raise InvalidFrame("bad_packing", f"frame cannot be unpacked: {error}") from error
+    return payload
+
+
+def _unzstd(payload: bytes) -> bytes:
+    size = zstandard.frame_content_size(payload)
+    if not 0 <= size <= MAX_FRAME_BYTES:
+        raise InvalidFrame("frame_too_large", f"unpacked frame: size {size}, limit {MAX_FRAME_BYTES} bytes")
+    return zstandard.decompress(payload, MAX_FRAME_BYTES)
+
+
+def _inflate(payload: bytes) -> bytes:
+    unpacker = zlib.decompressobj()
+    text = unpacker.decompress(payload, MAX_FRAME_BYTES)
+    if unpacker.unconsumed_tail:
+        raise InvalidFrame("frame_too_large", f"unpacked frame is over the limit of {MAX_FRAME_BYTES} bytes")
+    return text
