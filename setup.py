@@ -58,6 +58,7 @@ setup(
             "ruff",
             "types-oauthlib",
             "types-psutil",
+            "uv",
         ],
     },
     entry_points={
