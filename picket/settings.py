@@ -1,0 +1,280 @@
+"""Every setting of Picket as one typed object.
+
+`load()` reads, strongest first: PICKET_* variables (PICKET_WEB__LISTEN is `listen` of `[web]`), files named
+by PICKET_…_FILE (for secrets), and picket.toml. Lists in variables are separated by commas, or JSON. Every
+error is reported at once, each with what to do about it.
+"""
+
+import functools
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+)
+
+PREFIX = "PICKET_"
+
+
+class SettingsError(Exception):
+    """All that is wrong with the settings; each of `problems` says which, what is wrong, and what to do."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Endpoint(NamedTuple):
+    """Where to listen or to connect; port 0 means any free one."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `HOST:PORT` or `[IPV6]:PORT`; raises ValueError."""
+        host, colon, port = text.strip().rpartition(":")
+        bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
+        if not (bare and colon and port.isdecimal() and int(port) < 65536) or (":" in bare and bare == host):
+            raise ValueError(f"{text!r} is not HOST:PORT; write for example 127.0.0.1:8080")
+        return cls(bare, int(port))
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _to_endpoint(value: Any) -> Any:
+    return Endpoint.parse(value) if isinstance(value, str) else value
+
+
+def _to_endpoint_or_none(value: Any) -> Any:
+    return None if value == "" else _to_endpoint(value)
+
+
+def _to_list(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return json.loads(value)
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _to_path_or_none(value: Any) -> Any:
+    return None if value == "" else value
+
+
+Address = Annotated[Endpoint, NoDecode, BeforeValidator(_to_endpoint)]
+AddressOrOff = Annotated[Endpoint | None, NoDecode, BeforeValidator(_to_endpoint_or_none)]
+Addresses = Annotated[list[Address], NoDecode, BeforeValidator(_to_list), Field(min_length=1)]
+Words = Annotated[list[str], NoDecode, BeforeValidator(_to_list)]
+PathOrNone = Annotated[Path | None, BeforeValidator(_to_path_or_none)]
+
+
+class Section(BaseModel):
+    """A table of picket.toml; names that it does not have are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Web(Section):
+    """The dashboard and API; `public_url` is how browsers reach them when a proxy stands before."""
+
+    listen: Address = Endpoint("127.0.0.1", 8080)
+    public_url: str = ""
+    allowed_hosts: Words = []
+
+
+class Limits(Section):
+    """What an agent's connection may do before the gateway closes it with a coded error."""
+
+    line_bytes: int = Field(default=8192, ge=256)
+    frame_bytes: int = Field(default=1 << 20, ge=1024, le=1 << 20)
+    frames_per_s: float = Field(default=50.0, gt=0)
+    frames_in_flight: int = Field(default=64, ge=1)
+    hello_s: float = Field(default=10.0, gt=0)
+    silence_s: float = Field(default=90.0, gt=0)
+    connections: int = Field(default=20_000, ge=1)
+    strangers: int = Field(default=1000, ge=1)
+
+
+class Agents(Section):
+    """The gateway that agents connect to, its TLS files, and `gateway_id`, its name in events."""
+
+    listen: Address = Endpoint("127.0.0.1", 4166)
+    certificate: PathOrNone = None
+    private_key: PathOrNone = None
+    ca: PathOrNone = None
+    gateway_id: str = ""
+    limits: Limits = Limits()
+
+
+class Broker(Section):
+    """Where events and the stream travel; `memory` keeps them in this process and its journal."""
+
+    kind: Literal["memory", "rabbitmq"] = "memory"
+    urls: Annotated[Words, Field(repr=False)] = ["amqp://guest:guest@127.0.0.1:5672/%2F"]
+
+
+class Store(Section):
+    """Where time series are kept."""
+
+    kind: Literal["sqlite", "cassandra", "memory"] = "sqlite"
+    contact_points: Words = ["127.0.0.1"]
+    port: int = Field(default=9042, ge=1, le=65535)
+    keyspace: str = Field(default="picket", pattern=r"^[a-z][a-z0-9_]{0,47}$")
+    replication: int = Field(default=1, ge=1)
+    datacenter: str = "datacenter1"
+
+
+class Database(Section):
+    """The relational database: empty for SQLite under the home, else mysql:// or postgres://."""
+
+    url: str = Field(default="", repr=False, pattern=r"^$|^(sqlite|mysql|postgres)://")
+
+
+class Search(Section):
+    """The Solr core, such as http://127.0.0.1:8983/solr/picket; empty: the relational database searches."""
+
+    solr_url: str = Field(default="", pattern=r"^$|^https?://")
+
+
+class Rpc(Section):
+    """Where each interface of rpc/picket.thrift answers: a service listens on the first, clients try all."""
+
+    directory: Addresses = [Endpoint("127.0.0.1", 4171)]
+    query: Addresses = [Endpoint("127.0.0.1", 4172)]
+    live: Addresses = [Endpoint("127.0.0.1", 4173)]
+
+
+class Live(Section):
+    """The HTTP endpoint of Server-Sent Events that `web` passes browsers on to."""
+
+    listen: Address = Endpoint("127.0.0.1", 4174)
+
+
+class StatsSection(Section):
+    """Where a process shows its own counters over HTTP; empty for nowhere."""
+
+    listen: AddressOrOff = None
+
+
+def default_home() -> Path:
+    """`$XDG_DATA_HOME/picket`, or ~/.local/share/picket."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "picket"
+
+
+class Settings(Section):
+    """All settings. Made by `load()`; tests make it from values: `Settings.model_validate({"home": …})`."""
+
+    home: Path = Field(default_factory=default_home)
+    secret_key: str = Field(default="", repr=False)
+    web: Web = Web()
+    agents: Agents = Agents()
+    broker: Broker = Broker()
+    store: Store = Store()
+    database: Database = Database()
+    search: Search = Search()
+    rpc: Rpc = Rpc()
+    live: Live = Live()
+    stats: StatsSection = StatsSection()
+
+
+class _FromEnvironment(BaseSettings, Settings):
+    """Settings whose constructor also reads PICKET_* variables and PICKET_…_FILE files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True) | {  # type: ignore[assignment]
+        "env_prefix": PREFIX,
+        "env_nested_delimiter": "__",
+    }
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_others: PydanticBaseSettingsSource,
+        **_named: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables, then files that they name, then the values given (those of picket.toml)."""
+        environment = EnvSettingsSource(settings_cls)
+        files, _problems = _secret_files(os.environ)
+        environment.env_vars = {**files, **environment.env_vars}
+        return environment, init_settings
+
+
+@functools.cache
+def load() -> Settings:
+    """The settings of this process, read once; raises SettingsError with every problem at once."""
+    values, problems = _toml(os.environ)
+    problems += _secret_files(os.environ)[1] + _unknown_variables(os.environ)
+    try:
+        found = _FromEnvironment(**values)
+    except ValidationError as error:
+        problems += [_problem(entry) for entry in error.errors()]
+    except ValueError as error:
+        problems.append(f"PICKET_* variables: {error}; mend or unset it")
+    if problems:
+        raise SettingsError(problems)
+    return found
+
+
+def _toml(environ: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    path = config_file(environ)
+    if path is None:
+        return {}, []
+    try:
+        return tomllib.loads(path.read_text()), []
+    except OSError as error:
+        return {}, [f"{path}: cannot be read ({error.strerror}); mend the file or PICKET_CONFIG"]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return {}, [f"{path}: not TOML ({error}); mend the file"]
+
+
+def config_file(environ: Mapping[str, str]) -> Path | None:
+    """The picket.toml to read: PICKET_CONFIG (which must exist), else the home's, this folder's, or None."""
+    if named := environ.get("PICKET_CONFIG"):
+        return Path(named)
+    home = environ.get("PICKET_HOME")
+    places = [Path(home if home else default_home()) / "picket.toml", Path("picket.toml")]
+    return next((path for path in places if path.is_file()), None)
+
+
+def _secret_files(environ: Mapping[str, str]) -> tuple[dict[str, str | None], list[str]]:
+    """Values of PICKET_…_FILE variables by the (lower-case) variable that they stand for, and problems."""
+    found: dict[str, str | None] = {}
+    problems = []
+    for name, path in environ.items():
+        if name.startswith(PREFIX) and name.endswith("_FILE"):
+            try:
+                found[name.removesuffix("_FILE").lower()] = Path(path).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                problems.append(f"{name}: {path} cannot be read ({error}); name a readable file")
+    return found, problems
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    """A variable with `__` is meant for a section: one that does not exist is a slip of the pen."""
+    sections = {name.upper() for name in Settings.model_fields}
+    nested = [name for name in environ if name.startswith(PREFIX) and "__" in name]
+    return [
+        f"{name}: there is no such section; the sections are {', '.join(sorted(sections)).lower()}"
+        for name in nested
+        if name.removeprefix(PREFIX).split("__")[0] not in sections
+    ]
+
+
+def _problem(entry: Any) -> str:
+    path = [str(part) for part in entry["loc"] if not isinstance(part, int)]
+    variable = PREFIX + "__".join(path).upper()
+    if entry["type"] == "extra_forbidden":
+        return f"{'.'.join(path)}: there is no such setting; take it out of picket.toml or unset {variable}"
+    message = entry["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(path)}: {message}; set it in picket.toml or by {variable}"
