@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -113,17 +113,20 @@ class Engine(ABC):
         """Bring it to this machine; quick when it is there. EngineError says what is missing."""
         install.debian(self.debian)
 
+    def running(self, state: Path) -> Running | None:
+        """What runs in `state`/NAME; it may not answer yet."""
+        found = recorded(state / self.name)
+        return found if found and found.alive() else None
+
     def begin(self, state: Path, held: ExitStack) -> Running:
         """Start it in `state`/NAME without waiting; its ports stay reserved until `held` closes.
 
-        One that runs there already is left alone. The ports are those of the last start if still free.
+        The ports are those of the last start there, if they are still free.
         """
         if missing := self.missing():
             raise EngineError(f"{self.name} is not installed ({', '.join(missing)}): run `make engines`")
         home = _own_folder(state / self.name, self.runs_as)
         before = recorded(home)
-        if before and before.alive():
-            return before
         if before:
             self.stop(before)
         numbers = held.enter_context(ports.reserved(self.port_names, before.ports if before else {}))
@@ -155,21 +158,32 @@ class Engine(ABC):
                 ) from error
 
     def start(self, state: Path) -> Running:
-        """Start it in `state`/NAME and wait until it answers; nothing of it is left when that fails."""
-        with ExitStack() as held:
-            running = self.begin(state, held)
-            try:
-                self.wait(running)
-                self.add_space(running, SPACE)
-            except BaseException:
-                self.stop(running)
-                raise
-        return running
+        """Start it in `state`/NAME unless it runs there, and wait until it answers; see `start_all`."""
+        return start_all([self], state)[self.name]
 
     def stop(self, running: Running) -> None:
         """End it and all that it started; harmless when it has ended before."""
         for process in running.processes:
             processes.end(process, self.stop_signal, self.stop_within_s)
+
+
+def start_all(engines: Sequence[Engine], state: Path) -> dict[str, Running]:
+    """Start in `state` those that don't run there, side by side; return all by name when each answers.
+
+    When one fails, by EngineError, nothing that this call started is left.
+    """
+    started: dict[str, Running] = {}
+    with ExitStack() as undo, ExitStack() as held:
+        for engine in engines:
+            if not (running := engine.running(state)):
+                running = engine.begin(state, held)
+                undo.callback(engine.stop, running)
+            started[engine.name] = running
+        for engine in engines:
+            engine.wait(started[engine.name])
+            engine.add_space(started[engine.name], SPACE)
+        undo.pop_all()
+    return started
 
 
 def program(name: str, *places: str) -> str:

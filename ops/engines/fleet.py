@@ -4,32 +4,20 @@ import json
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
-from ops.engines.engine import SPACE, Running, recorded
+from ops.engines.engine import SPACE, Running, recorded, start_all
 from ops.engines.registry import ENGINES
 
 
 def start(names: Collection[str], state: Path) -> dict[str, Running]:
-    """Start those that don't run yet, side by side; return all of them when each answers.
+    """Start those that don't run yet and return all of them (see `start_all`).
 
-    When one fails, those that this call started are stopped again. Else `state` holds `picket.toml`, settings
-    that point at them, and `engines.json`, every address, pid and password.
+    Then `state` holds `picket.toml`, settings that point at them, and `engines.json`, all there is to know.
     """
-    wanted = {name: ENGINES[name]() for name in ENGINES if name in names}
-    started: dict[str, Running] = {}
-    with ExitStack() as undo, ExitStack() as held:
-        for name, engine in wanted.items():
-            already = running(state).get(name)
-            started[name] = already or engine.begin(state, held)
-            if not already:
-                undo.callback(engine.stop, started[name])
-        for name, engine in wanted.items():
-            engine.wait(started[name])
-            engine.add_space(started[name], SPACE)
-        undo.pop_all()
+    # In the order of the registry: the slowest first.
+    started = start_all([ENGINES[name]() for name in ENGINES if name in names], state)
     _write(state)
     return started
 

@@ -1,10 +1,10 @@
-"""`python -m ops.engines.guard PID DIR`: when process PID has ended, however it did, discard the engines in DIR.
+"""`python -m ops.engines.guard PID DIR` discards the engines in DIR once process PID has ended, however.
 
 A test run that is killed can't stop what it started; this can.
 """
 
 import sys
-from contextlib import suppress
+import time
 from pathlib import Path
 
 import psutil
@@ -23,8 +23,13 @@ def watch(owner: int, root: Path) -> Process:
 
 def main(owner: int, root: Path) -> None:
     """Wait for `owner` to end, then discard what it left."""
-    with suppress(psutil.NoSuchProcess):
-        psutil.Process(owner).wait()
+    try:
+        process = Process(owner, psutil.Process(owner).create_time())
+        # Waiting for it would not do: a killed process that nobody has reaped is gone to us.
+        while process.find():
+            time.sleep(0.5)
+    except psutil.NoSuchProcess:
+        pass
     fleet.discard(root)
 
 

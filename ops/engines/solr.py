@@ -61,8 +61,10 @@ class Solr(Engine):
         return [spawn(command, log=home / "log", cwd=home)]
 
     def ask(self, running: Running) -> None:
-        """Ask for the list of cores."""
+        """Search every core: the port is open before they are loaded."""
         _cores(running, action="STATUS")
+        for core in Path(running.home).glob("*/core.properties"):
+            _get(self.url(running, core.parent.name) + "/select", rows="0", q="*:*")
 
     def url(self, running: Running, space: str = SPACE) -> str:
         """The URL of core `space`."""
@@ -75,9 +77,11 @@ class Solr(Engine):
 
 
 def _cores(running: Running, **parameters: str) -> dict[str, Any]:
-    query = urllib.parse.urlencode(parameters)
-    url = f"http://{running.host}:{running.port}/solr/admin/cores?{query}"
-    with urllib.request.urlopen(url, timeout=30) as response:
+    return _get(f"http://{running.host}:{running.port}/solr/admin/cores", **parameters)
+
+
+def _get(url: str, **parameters: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{url}?{urllib.parse.urlencode(parameters)}", timeout=30) as response:
         answer: dict[str, Any] = json.load(response)
         return answer
 
