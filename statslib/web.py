@@ -1,0 +1,57 @@
+"""Stats over HTTP: `/stats` (JSON, check form), `/metrics` (Prometheus), `/healthz` and `/readyz`."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+from statslib.stats import Stats
+
+
+def stats_resource(owners: Sequence[Stats]) -> Resource:
+    """The resource tree of a process that hosts `owners`; its root has no page of its own."""
+    root = Resource()  # type: ignore[no-untyped-call]
+    pages = {
+        b"stats": _Page("application/json", lambda: (200, _stats(owners))),
+        b"metrics": _Page("text/plain; version=0.0.4", lambda: (200, _metrics(owners))),
+        b"healthz": _Page("text/plain", lambda: (200, "ok\n")),
+        b"readyz": _Page("text/plain", lambda: _ready(owners)),
+    }
+    for path, page in pages.items():
+        root.putChild(path, cast(IResource, page))
+    return root
+
+
+class _Page(Resource):
+    """One page; `text` returns its status and text."""
+
+    isLeaf = True  # noqa: N815 - Twisted's name
+
+    def __init__(self, content_type: str, text: Callable[[], tuple[int, str]]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._content_type = content_type
+        self._text = text
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802 - Twisted's name
+        status, text = self._text()
+        request.setResponseCode(status)
+        content_type = f"{self._content_type}; charset=utf-8".encode()
+        request.setHeader(b"Content-Type", content_type)  # type: ignore[no-untyped-call]
+        return text.encode()
+
+
+def _stats(owners: Sequence[Stats]) -> str:
+    """One check result for one owner; for several, the results by owner's name."""
+    forms = {owner.name: owner.check_form() for owner in owners}
+    return json.dumps(next(iter(forms.values())) if len(forms) == 1 else forms)
+
+
+def _metrics(owners: Sequence[Stats]) -> str:
+    return "".join(owner.prometheus() for owner in owners)
+
+
+def _ready(owners: Sequence[Stats]) -> tuple[int, str]:
+    reasons = [f"{owner.name}: {owner.unready}\n" for owner in owners if owner.unready]
+    return (503, "".join(reasons)) if reasons else (200, "ready\n")
