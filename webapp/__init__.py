@@ -1,0 +1,1 @@
+"""The Django project: accounts, nodes, the REST API and the dashboard."""
