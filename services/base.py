@@ -1,0 +1,39 @@
+"""What a service is: a class that the runner builds with what its constructor asks for by name, and hosts.
+
+A service translates: event -> call -> event. Rules and storage live in the domain packages.
+"""
+
+from typing import ClassVar, NamedTuple
+
+from eventframework.event import Event
+from eventframework.policy import Policy, Share
+
+
+class Subscription(NamedTuple):
+    """An event that a service takes; with SCOPED_ROUND_ROBIN its tag is the service's name."""
+
+    event: type[Event]
+    policy: Policy
+
+
+class Service:
+    """Base of all services; the first line of a subclass's docstring is its line in `picket services`.
+
+    The constructor's keyword-only parameters are given by name (see `services.runner`). `streams` and
+    `subscriptions` say what the broker must hold ready before anybody publishes; binding the handlers to them
+    is the work of `setup`.
+    """
+
+    name: ClassVar[str]
+    streams: ClassVar[tuple[tuple[str, Share], ...]] = ()
+    subscriptions: ClassVar[tuple[Subscription, ...]] = ()
+    uses_django: ClassVar[bool] = False
+
+    async def setup(self) -> None:
+        """Bind handlers and open what is the service's own; nothing arrives yet."""
+
+    async def start(self) -> None:
+        """Begin work; messages and calls arrive from now on."""
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what is under way, close what is the service's own."""
