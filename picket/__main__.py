@@ -1,0 +1,5 @@
+"""`python -m picket` is the `picket` command."""
+
+from picket.cli import main
+
+main()

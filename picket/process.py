@@ -1,0 +1,92 @@
+"""A server process: the asyncio reactor on uvloop, something that starts and stops on it, and one line on failure."""
+
+import logging
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+import uvloop
+from twisted.internet import asyncioreactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger, LogLevel, globalLogBeginner, textFileLogObserver
+from twisted.logger import FilteringLogObserver, LogLevelFilterPredicate
+from twisted.python.failure import Failure
+
+from picket.errors import PicketError
+from picket.reactor import Reactor
+
+DRAIN_S = 4.5
+"""How long a process may finish what is under way before it is ended."""
+
+log = Logger(namespace="process")
+
+
+class Process(Protocol):
+    """What `serve` runs: `start` raises PicketError with a clear line, `stop` drains."""
+
+    async def start(self) -> None:
+        """Open everything; returns once the process is ready to work."""
+
+    async def stop(self) -> None:
+        """Finish what is under way and close everything, after a failed start too."""
+
+
+def serve(build: Callable[[Reactor], Process], *, verbose: bool = False) -> int:
+    """Run what `build` makes until SIGINT or SIGTERM; returns the exit code."""
+    asyncioreactor.install(uvloop.new_event_loop())
+    from twisted.internet import reactor as installed
+
+    reactor: Reactor = installed  # type: ignore[assignment]
+    _log_to_stderr(verbose)
+    return _Run(reactor, build(reactor)).until_stopped()
+
+
+class _Run:
+    """One life of a process: its start, its end, and the exit code."""
+
+    def __init__(self, reactor: Reactor, process: Process) -> None:
+        self.reactor = reactor
+        self.process = process
+        self.exit_code = 0
+
+    def until_stopped(self) -> int:
+        self.reactor.callWhenRunning(self._start)
+        self.reactor.addSystemEventTrigger("before", "shutdown", self._stop)
+        self.reactor.run()
+        return self.exit_code
+
+    def _start(self) -> None:
+        Deferred.fromCoroutine(self.process.start()).addErrback(self._failed)
+
+    def _stop(self) -> Deferred[None]:
+        stopping = Deferred.fromCoroutine(self.process.stop())
+        return stopping.addTimeout(DRAIN_S, self.reactor).addErrback(
+            lambda failure: log.failure("did not stop cleanly", failure)
+        )
+
+    def _failed(self, failure: Failure) -> None:
+        self.exit_code = 1
+        if failure.check(PicketError, CannotListenError):
+            print(f"picket: {explain(failure.value)}", file=sys.stderr)
+        else:
+            log.failure("could not start", failure)
+        self.reactor.stop()
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong and what to do, in one line."""
+    if isinstance(error, CannotListenError):
+        return (
+            f"cannot listen on {error.interface}:{error.port}: {error.socketError.strerror}; "
+            "stop what uses it, or choose another address"
+        )
+    return str(error)
+
+
+def _log_to_stderr(verbose: bool) -> None:
+    level = LogLevel.info if verbose else LogLevel.warn
+    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(level)])
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
