@@ -6,7 +6,7 @@
 from eventframework.event import Event
 
 
-class AgentConnected(Event):
+class AgentConnected(Event, frozen=True):
     """Published by the gateway once an agent is accepted: `connection_id` is unique to this connection."""
 
     topic = "agent_connected"
@@ -18,7 +18,7 @@ class AgentConnected(Event):
     time_ms: int
 
 
-class AgentDisconnected(Event):
+class AgentDisconnected(Event, frozen=True):
     """Published by the gateway when an accepted agent's connection ends, with the reason in words."""
 
     topic = "agent_disconnected"
@@ -31,7 +31,7 @@ class AgentDisconnected(Event):
     reason: str
 
 
-class NodeRegistered(Event):
+class NodeRegistered(Event, frozen=True):
     """Published with the transaction that made a node, by its agent's first hello or by a person."""
 
     topic = "node_registered"
@@ -41,7 +41,7 @@ class NodeRegistered(Event):
     name: str
 
 
-class NodeUpdated(Event):
+class NodeUpdated(Event, frozen=True):
     """Published with the transaction that changed a node: field name -> [old, new]."""
 
     topic = "node_updated"
@@ -51,7 +51,7 @@ class NodeUpdated(Event):
     changes: dict[str, list[str | None]]
 
 
-class KeyRevoked(Event):
+class KeyRevoked(Event, frozen=True):
     """Published with the transaction that took a key away: its agents are to be disconnected at once."""
 
     topic = "key_revoked"
@@ -60,7 +60,7 @@ class KeyRevoked(Event):
     key: str
 
 
-class StateChanged(Event):
+class StateChanged(Event, frozen=True):
     """Published by `state` when a node begins or ends to send data (`kind` "data": "present" or "absent")."""
 
     topic = "state_changed"

@@ -1,8 +1,8 @@
 """The base of all events: frozen typed structs with a topic, a version and a JSON wire form.
 
 Wire form: `{"id": "32 hex digits", "topic": "node_updated", "version": 1, "time_ms": …,
-"correlation_id": "…", "data": {…the fields…}}`. Unknown fields fail when producing (a struct has no place for them) and are ignored
-when consuming.
+"correlation_id": "…", "data": {…the fields…}}`. Unknown fields fail when producing (a struct has no place for
+them) and are ignored when consuming.
 """
 
 from typing import Any, ClassVar, TypeVar

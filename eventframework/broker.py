@@ -1,0 +1,73 @@
+"""What a broker does for the framework, in bytes; `rabbitmq` and `memory` do it, one contract tests both."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from eventframework.topology import Queue
+
+Hook = Callable[[], Awaitable[None]]
+
+
+class Delivery(Protocol):
+    """A message that one consumer holds until it has settled it in one of three ways.
+
+    Of a message that is never settled, because its consumer went away, another consumer gets it again.
+    """
+
+    key: str
+    body: bytes
+    redelivered: bool
+    attempts: int
+    """How often it has failed before."""
+
+    def done(self) -> None:
+        """It is handled, and need not come again."""
+
+    async def retry(self, delay_s: float, attempts: int) -> None:
+        """Give it to a consumer of the same queue again after about `delay_s`; raises EventError."""
+
+    async def bury(self, error: str) -> None:
+        """Put it among the dead letters; raises EventError."""
+
+
+class Consumer(Protocol):
+    """One consumer of one queue."""
+
+    async def cancel(self) -> None:
+        """Get no more deliveries; those held may still be settled."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that failed too often: the queue it was in, its failures, and the last one's traceback."""
+
+    queue: str
+    body: bytes
+    attempts: int
+    error: str
+
+
+class Broker(Protocol):
+    """Exchanges, queues and deliveries as `eventframework.topology` draws them."""
+
+    partitions: int
+    """Of every stream; fixed for the life of its queues."""
+
+    def connected(self, hook: Hook) -> None:
+        """Run `hook` at each connect, once everything is declared and consumed again."""
+
+    async def start(self) -> None:
+        """Return when it is connected for the first time and the hooks have run."""
+
+    async def stop(self) -> None:
+        """Let go of everything; what is held unsettled comes again to others."""
+
+    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+        """Return once each queue bound to `key` has it for good; raises PublishRefused, BrokerUnavailable."""
+
+    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
+        """Call `take` with each delivery, at most `prefetch` of them unsettled; outlives reconnects."""
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters, left where they are."""

@@ -1,0 +1,65 @@
+"""Waiting by the clock that a component was given: the reactor, or a test's `Clock`."""
+
+from contextlib import suppress
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import AlreadyCalled, AlreadyCancelled
+
+from eventframework.errors import BrokerUnavailable
+
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    """What of IReactorTime is used; seconds since the epoch, and delays in seconds."""
+
+    def seconds(self) -> float:
+        """The time."""
+
+    def callLater(self, __delay_s: float, __call: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Call later; returns an IDelayedCall."""
+
+
+class Reactor(Clock, Protocol):
+    """A clock with threads and sockets: the real reactor."""
+
+    def callFromThread(self, __call: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N802
+        """Call in the reactor's thread."""
+
+    def connectTCP(self, __host: str, __port: int, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Connect a ClientFactory."""
+
+
+def sleep(clock: Clock, delay_s: float) -> Deferred[None]:
+    """Fire after `delay_s`; cancelling it ends the wait with CancelledError."""
+    timer: Any = None
+    waking: Deferred[None] = Deferred(lambda _: timer.cancel())
+    timer = clock.callLater(delay_s, waking.callback, None)
+    return waking
+
+
+async def within(clock: Clock, limit_s: float, answer: Deferred[T], what: str) -> T:
+    """The answer, or BrokerUnavailable when it takes longer than `limit_s`."""
+    late = False
+
+    def give_up() -> None:
+        nonlocal late
+        late = True
+        answer.cancel()
+
+    timer = clock.callLater(limit_s, give_up)
+    try:
+        return await answer
+    except CancelledError:
+        if late:
+            raise BrokerUnavailable(f"{what}: no answer within {limit_s} s") from None
+        raise
+    finally:
+        stop_timer(timer)
+
+
+def stop_timer(timer: Any) -> None:
+    """Cancel a delayed call that may have been made or cancelled already."""
+    with suppress(AlreadyCalled, AlreadyCancelled):
+        timer.cancel()

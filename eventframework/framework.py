@@ -1,0 +1,169 @@
+"""Publishing and handling typed events, whatever the broker; what becomes of a delivery is decided here."""
+
+import traceback
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
+
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.logger import Logger
+
+from eventframework.broker import Broker, Consumer, Delivery, Hook
+from eventframework.clock import Clock, sleep, within
+from eventframework.errors import BrokerUnavailable, EventError, RetryLater, UnknownEvent, UnreadableEvent
+from eventframework.event import Event, decode, encode
+from eventframework.policy import Policy
+from eventframework.stream import Stream
+from eventframework.topology import EVENTS, Queue, Subscription
+from eventframework.worker import Handle, Worker
+
+E = TypeVar("E", bound=Event)
+
+BACKOFF_S = (0.1, 1.0, 5.0, 30.0)
+"""Waits after each failure of an event's handler; one failure more than there are waits, and it is dead."""
+
+IN_PLACE_S = (0.1, 0.5, 1.0, 2.0, 5.0)
+"""Waits after each failure of a stream's handler; the last one for ever."""
+
+
+class Framework:
+    """A process's way to events and streams over one broker.
+
+    An event's handler ends in one of: return (done), RetryLater (again after its delay, without limit), or
+    any other exception (again after a backoff, at last among the dead letters with the traceback).
+    `drain_s`: how long `stop` waits for the handlers under way.
+    """
+
+    def __init__(
+        self, broker: Broker, clock: Clock, *, backoff_s: Sequence[float] = BACKOFF_S, drain_s: float = 30.0
+    ) -> None:
+        self._broker = broker
+        self._clock = clock
+        self._backoff_s = tuple(backoff_s)
+        self._drain_s = drain_s
+        self._consuming: list[tuple[Consumer, Worker]] = []
+        self._sleeping: set[Deferred[None]] = set()
+        self._stopping = False
+        self._log = Logger(namespace="eventframework")
+
+    def ready(self, hook: Hook) -> None:
+        """Run `hook` at each connect and reconnect, once the subscriptions stand."""
+        self._broker.connected(hook)
+
+    async def start(self) -> None:
+        """Return when the broker is reached for the first time and the ready hooks have run."""
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Take nothing new, let the handlers under way finish, then leave the broker."""
+        self._stopping = True
+        await _all(consumer.cancel() for consumer, _ in self._consuming)
+        for waiting in list(self._sleeping):
+            waiting.cancel()
+        await self._drain()
+        await self._broker.stop()
+
+    async def publish(self, event: Event, *, correlation_id: str = "") -> None:
+        """Return once every queue of the event has it for good; raises PublishRefused, BrokerUnavailable."""
+        time_ms = int(self._clock.seconds() * 1000)
+        body = encode(event, event_id=uuid.uuid4().hex, time_ms=time_ms, correlation_id=correlation_id)
+        await self._broker.publish(EVENTS, event.topic, body)
+
+    def subscribe(
+        self,
+        event: type[E],
+        handler: Callable[[E], Awaitable[None]],
+        policy: Policy,
+        *,
+        tag: str = "",
+        prefetch: int = 16,
+    ) -> None:
+        """Call `handler` with the events of this type that `policy` gives it, `prefetch` at a time."""
+
+        async def handle(delivery: Delivery) -> None:
+            _, received = decode(delivery.body)
+            await handler(received)  # type: ignore[arg-type]
+
+        queue = Subscription(event, policy, tag).queue
+        self._consume(queue, lambda delivery: self._once(handle, delivery), prefetch, prefetch)
+
+    def stream(self, name: str) -> Stream:
+        """The stream of that name."""
+        return Stream(name, self._broker, self._consume_in_place)
+
+    def _consume_in_place(self, queue: Queue, handle: Handle, prefetch: int, at_once: int) -> None:
+        self._consume(queue, lambda delivery: self._until_done(handle, delivery), prefetch, at_once)
+
+    def _consume(self, queue: Queue, settle: Handle, prefetch: int, at_once: int) -> None:
+        worker = Worker(settle, at_once)
+        self._consuming.append((self._broker.consume(queue, prefetch, worker.take), worker))
+
+    async def _once(self, handle: Handle, delivery: Delivery) -> None:
+        """Handle it, and settle it by the outcome."""
+        try:
+            await handle(delivery)
+        except RetryLater as later:
+            delay_s = later.delay_s
+            await self._insist(lambda: delivery.retry(delay_s, delivery.attempts))
+        except Exception as error:  # noqa: BLE001 - what a handler raises is an outcome
+            await self._failed(delivery, error)
+        else:
+            delivery.done()
+
+    async def _failed(self, delivery: Delivery, error: Exception) -> None:
+        attempts = delivery.attempts + 1
+        hopeless = isinstance(error, UnreadableEvent | UnknownEvent)
+        told = "".join(traceback.format_exception(error))
+        if hopeless or attempts > len(self._backoff_s):
+            self._log.error("A dead letter after {attempts} attempts: {error}", attempts=attempts, error=told)
+            await self._insist(lambda: delivery.bury(told))
+            return
+        delay_s = self._backoff_s[attempts - 1]
+        self._log.warn("Failed, again in {delay_s} s: {error}", delay_s=delay_s, error=told)
+        await self._insist(lambda: delivery.retry(delay_s, attempts))
+
+    async def _insist(self, settle: Callable[[], Awaitable[None]]) -> None:
+        """Settle it, however often the broker is away; a stop leaves it unsettled, and it comes again."""
+        while True:
+            try:
+                return await settle()
+            except EventError as error:
+                self._log.warn("Not settled: {error}", error=error)
+            await self._sleep(1.0)
+
+    async def _until_done(self, handle: Handle, delivery: Delivery) -> None:
+        """Handle it again and again, so that no later batch overtakes it and none is lost."""
+        failures = 0
+        while True:
+            try:
+                await handle(delivery)
+                return delivery.done()
+            except RetryLater as later:
+                delay_s = later.delay_s
+            except Exception:  # noqa: BLE001 - what a handler raises is an outcome
+                delay_s = IN_PLACE_S[min(failures, len(IN_PLACE_S) - 1)]
+                failures += 1
+                self._log.failure("A batch of {key} failed; again in {s} s", key=delivery.key, s=delay_s)
+            await self._sleep(delay_s)
+
+    async def _sleep(self, delay_s: float) -> None:
+        """Wait, but not past `stop`: then raise CancelledError."""
+        if self._stopping:
+            raise CancelledError
+        waking = sleep(self._clock, delay_s)
+        self._sleeping.add(waking)
+        try:
+            await waking
+        finally:
+            self._sleeping.discard(waking)
+
+    async def _drain(self) -> None:
+        try:
+            drained = _all(worker.drain() for _, worker in self._consuming)
+            await within(self._clock, self._drain_s, drained, "handlers under way")
+        except BrokerUnavailable as error:
+            self._log.warn("Stopped without waiting longer: {error}", error=error)
+
+
+def _all(running: Iterable[Coroutine[Any, Any, None]]) -> Deferred[list[None]]:
+    return gatherResults([Deferred.fromCoroutine(one) for one in running], consumeErrors=True)

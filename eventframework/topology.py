@@ -1,0 +1,130 @@
+"""What the broker has to have before anyone publishes, and the only place that names it.
+
+    exchange "events" (direct, key = topic)
+      ├─ evt.node_updated                  ROUND_ROBIN          durable
+      ├─ evt.node_updated.indexer          SCOPED_ROUND_ROBIN   durable
+      └─ fan.node_updated.<unique>         FANOUT               private, drops its oldest
+
+    exchange "stream.results" (direct, key = pNN)
+      ├─ stream.results.archive.p00 … p15  SCOPED, pushes back  durable, one live consumer, refuses when full
+      ├─ stream.results.state.p00 … p15    SCOPED               durable, one live consumer, drops its oldest
+      └─ fan.results.<unique>              FANOUT, every key    private, drops its oldest
+
+    wait.<ms>    failed messages on their way back to the queue they came from (RabbitMQ only)
+    dead         messages that failed too often, with the traceback
+
+A publish reaches the queues that are bound to its key, and is refused where there are none.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from eventframework.event import Event
+from eventframework.policy import Policy, Share, event_queue, stream_queue
+
+EVENTS = "events"
+DEAD = "dead"
+PUSHES_BACK = "archive"
+"""The one tag whose full queues refuse the publishers' batches."""
+
+
+class Overflow(Enum):
+    """What a full queue does."""
+
+    GROW = "grow"
+    REFUSE = "reject-publish"
+    DROP_OLDEST = "drop-head"
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue and the `keys` of `exchange` that it is bound to.
+
+    A durable queue outlives its consumers; the others are private to one consumer, and `name` only begins
+    theirs. `ordered`: one live consumer at a time. `full` says what happens past `most_bytes`.
+    """
+
+    name: str
+    exchange: str
+    keys: tuple[str, ...]
+    durable: bool = True
+    ordered: bool = False
+    full: Overflow = Overflow.GROW
+    most_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """Who takes an event: enough to declare its queue without the consumer being there."""
+
+    event: type[Event]
+    policy: Policy
+    tag: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.policy is Policy.SCOPED_ROUND_ROBIN) != bool(self.tag):
+            raise ValueError(f"{self.event.topic}: a tag goes with SCOPED_ROUND_ROBIN, and only with it")
+
+    @property
+    def queue(self) -> Queue:
+        """The queue that the subscriber consumes."""
+        topic = self.event.topic
+        if self.policy is Policy.FANOUT:
+            return Queue(f"fan.{topic}", EVENTS, (topic,), durable=False, full=Overflow.DROP_OLDEST)
+        return Queue(event_queue(topic, self.tag), EVENTS, (topic,))
+
+
+@dataclass(frozen=True)
+class Tap:
+    """A tag that takes a stream."""
+
+    stream: str
+    tag: str
+    share: Share = Share.SCOPED
+
+    def queues(self, partitions: int) -> list[Queue]:
+        """The queues that the tag consumes: one per partition, or one of its own for all."""
+        keys = tuple(map(partition_key, range(partitions)))
+        if self.share is Share.FANOUT:
+            name = f"fan.{self.stream}"
+            return [Queue(name, stream_exchange(self.stream), keys, durable=False, full=Overflow.DROP_OLDEST)]
+        return [self._partition(partition, partitions) for partition in range(partitions)]
+
+    def _partition(self, partition: int, partitions: int) -> Queue:
+        pushes_back = self.tag == PUSHES_BACK
+        return Queue(
+            stream_queue(self.stream, self.tag, partition),
+            stream_exchange(self.stream),
+            (partition_key(partition),),
+            ordered=True,
+            full=Overflow.REFUSE if pushes_back else Overflow.DROP_OLDEST,
+            most_bytes=((2 << 30) if pushes_back else (512 << 20)) // partitions,
+        )
+
+
+@dataclass(frozen=True)
+class Topology:
+    """Everything that the enabled services consume; every process of a set-up is given the same."""
+
+    subscriptions: tuple[Subscription, ...] = ()
+    taps: tuple[Tap, ...] = ()
+
+    def queues(self, partitions: int) -> list[Queue]:
+        """The durable queues, which have to be there before anyone publishes."""
+        taken = [queue for tap in self.taps for queue in tap.queues(partitions)]
+        return [queue for queue in (*(s.queue for s in self.subscriptions), *taken) if queue.durable]
+
+
+def stream_exchange(stream: str) -> str:
+    """The exchange of a stream."""
+    return f"stream.{stream}"
+
+
+def partition_key(partition: int) -> str:
+    """The routing key of a partition."""
+    return f"p{partition:02d}"
+
+
+def key_partition(key: str) -> int:
+    """The partition that a routing key means."""
+    return int(key[1:])
