@@ -13,6 +13,7 @@ _https = _public.scheme == "https"
 
 DEBUG = False
 SECRET_KEY = _picket.secret_key
+PUBLIC_URL = _picket.web.public_url.rstrip("/")
 ALLOWED_HOSTS = [
     *_picket.web.allowed_hosts,
     *filter(None, [_public.hostname, _picket.web.listen.host]),
@@ -77,8 +78,13 @@ SESSION_COOKIE_NAME = "picket_session"
 CSRF_COOKIE_NAME = "picket_csrf"
 # The web process speaks plain HTTP; where the public address is https, a proxy of ours stands before it.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _https else None
-SECURE_SSL_REDIRECT = False
+SECURE_SSL_REDIRECT = _https
+SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _https else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",
+    "security.W021",
+]  # Other hosts of the domain are not ours to promise.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 

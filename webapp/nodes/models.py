@@ -46,6 +46,7 @@ class Node(models.Model):
     )
     secret_hash = models.CharField(max_length=64, blank=True)
     confirmed = models.BooleanField(default=False, help_text="the agent has shown the node's secret")
+    protocol = models.PositiveSmallIntegerField(default=2, help_text="of the agent's last hello: 1 or 2")
     agent_version = models.CharField(max_length=100, blank=True)
     agent_platform = models.CharField(max_length=200, blank=True)
     last_hello = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,75 @@
+"""What the web app asks of the services behind it: `picket` installs it at start, tests install twins."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeVar
+
+from django.db import transaction
+
+from eventframework.event import Event
+from webapp.errors import BackendUnavailable
+
+T = TypeVar("T")
+
+
+class TimeSeries(Protocol):
+    """The blocking client of `TimeSeries` in rpc/picket.thrift, without the context argument.
+
+    Both raise rpc.errors.Refused or rpc.errors.Unavailable.
+    """
+
+    def query(self, account_id: str, node_id: str, query: Any) -> Any:
+        """A `Series`."""
+
+    def latest(self, account_id: str, node_id: str) -> Sequence[Any]:
+        """A `CheckState` for each check and key of the node."""
+
+
+class Live(Protocol):
+    """The blocking client of `Live` in rpc/picket.thrift, without the context argument."""
+
+    def snapshot(self, account_id: str, node_ids: list[str]) -> Sequence[Any]:
+        """A `NodeSnapshot` for each of these nodes that has data; all of the account for an empty list."""
+
+
+@dataclass
+class _Installed:
+    timeseries: TimeSeries | None = None
+    live: Live | None = None
+    publish: Callable[[Event], None] | None = None
+
+
+_installed = _Installed()
+
+
+def install(
+    *,
+    timeseries: TimeSeries | None = None,
+    live: Live | None = None,
+    publish: Callable[[Event], None] | None = None,
+) -> None:
+    """Say once, before the first request, who answers; `publish` blocks until the broker has the event."""
+    _installed.timeseries, _installed.live, _installed.publish = timeseries, live, publish
+
+
+def timeseries() -> TimeSeries:
+    """The reader of time series; BackendUnavailable when none was installed."""
+    return _demand(_installed.timeseries, "time series")
+
+
+def live() -> Live:
+    """The newest frames; BackendUnavailable when none was installed."""
+    return _demand(_installed.live, "live data")
+
+
+def publish(event: Event) -> None:
+    """Publish `event` once the transaction is committed; nothing, where no broker was installed."""
+    if _installed.publish:
+        transaction.on_commit(partial(_installed.publish, event), robust=True)
+
+
+def _demand(found: T | None, what: str) -> T:
+    if found is None:
+        raise BackendUnavailable(f"{what}: no service was installed")
+    return found
