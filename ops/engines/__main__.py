@@ -16,7 +16,7 @@ STATE = Path("var/engines")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 1 and a clear sentence on standard error when an engine fails."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     names = options.names or list(ENGINES)
     try:
         return COMMANDS[options.command](names, options.state.absolute())

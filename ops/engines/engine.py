@@ -19,6 +19,7 @@ from ops.engines.errors import EngineError
 from ops.engines.processes import Process
 
 FILES = Path(__file__).with_name("files")
+ELSEWHERE = Path("/var/lib/picket-engines")  # For servers whose user may not enter the state folder.
 SPACE = "picket"  # The vhost, database, core or keyspace that settings point at, and the user's name.
 
 
@@ -197,14 +198,14 @@ def program(name: str, *places: str) -> str:
 
 
 def _own_folder(home: Path, user: str) -> Path:
-    """Make `home` for `user`; where that user may not go, a folder in /var/lib that `home` links to."""
+    """Make `home` for `user`; where that user may not go, a folder in ELSEWHERE that it links to."""
     home.parent.mkdir(parents=True, exist_ok=True)
     if not user or not processes.is_root():
         home.mkdir(mode=0o700, exist_ok=True)
         return home.resolve()
     if not home.exists() and not all(parent.stat().st_mode & 0o001 for parent in home.resolve().parents):
-        place = Path("/var/lib/picket-engines", hashlib.sha256(str(home).encode()).hexdigest()[:12])
-        place.mkdir(mode=0o711, parents=True, exist_ok=True)
+        place = ELSEWHERE / hashlib.sha256(str(home).encode()).hexdigest()[:12]
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
         home.unlink(missing_ok=True)
         home.symlink_to(place)
     home.mkdir(mode=0o700, exist_ok=True)

@@ -41,7 +41,8 @@ def discard(root: Path) -> None:
     """Stop every engine in `root` and in the folders of `root`/private; delete all with their data."""
     homes = [path.parent for pattern in ("*", "private/*/*") for path in root.glob(f"{pattern}/running.json")]
     _end([engine for engine in map(recorded, homes) if engine])
-    shutil.rmtree(root, ignore_errors=True)
+    for folder in [*(home.resolve() for home in homes), root]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def running(state: Path) -> dict[str, Running]:

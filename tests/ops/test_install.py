@@ -28,7 +28,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
 
 def _machine(monkeypatch: pytest.MonkeyPatch, *, root: bool, apt: bool, installed: bool = False) -> None:
     monkeypatch.setattr(install, "is_root", lambda: root)
-    monkeypatch.setattr(install.shutil, "which", lambda name: f"/usr/bin/{name}" if apt else None)
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}" if apt else None)
     monkeypatch.setattr(install, "_has", lambda package: installed)
 
 
