@@ -31,21 +31,29 @@ def cli() -> None:
 
 
 def settings_from(**flags: object) -> Settings:
-    """The settings, with the flags that were given put over them (a flag is a PICKET_* variable's short form)."""
+    """The settings with these flags over them (each a PICKET_* variable's short form), and a secret key."""
+    from picket.home import secret_key
     from picket.settings import load
 
     os.environ.update({f"PICKET_{name}": str(value) for name, value in flags.items() if value is not None})
+    found = load()
+    if found.secret_key:
+        return found
+    if found.broker.kind != "memory":
+        raise PicketError("setting secret_key: every process needs the same one; see `openssl rand -hex 32`")
+    os.environ["PICKET_SECRET_KEY"] = secret_key(found.home)
+    load.cache_clear()
     return load()
 
 
 def with_django(command: Callable[..., Any]) -> Callable[..., Any]:
-    """For commands that use the relational database: settings read, the home's secret known, Django set up."""
+    """For commands that use the relational database: settings read, Django set up."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
-        from picket import database
+        from picket import relational
 
-        database.set_up(settings_from())
+        relational.set_up(settings_from())
         return command(*args, **kwargs)
 
     return run
@@ -135,17 +143,16 @@ def keys() -> None:
 @with_django
 def create(name: str, account: str | None, permissions: str, as_json: bool) -> None:
     """Make an API key; its secret is shown this once."""
-    from picket import database
+    from picket import relational
 
-    made = database.create_key(name, account, permissions.split(","))
-    click.echo(json.dumps(made) if as_json else f"key     {made['key']}\nsecret  {made['secret']}")
+    made = relational.create_key(name, account or "", permissions.split(","))
+    click.echo(json.dumps(made._asdict()) if as_json else f"key     {made.key}\nsecret  {made.secret}")
 
 
 @cli.command("sign-in-link")
 @with_django
 def sign_in_link() -> None:
     """Print a one-time sign-in link for the first owner."""
-    from picket import database
-    from picket.settings import load
+    from picket import relational
 
-    click.echo(database.sign_in_link(load()))
+    click.echo(relational.sign_in_link(settings_from()))

@@ -1,23 +1,20 @@
-"""The home of an embedded Picket: one folder for everything, and a lock so that only one process lives in it."""
+"""The home of an embedded Picket: one folder for everything, which one process at a time lives in."""
 
 import fcntl
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from picket.errors import PicketError
 
+T = TypeVar("T")
 
-def prepare(home: Path) -> TextIO:
-    """Make the folder (0700) and take its lock, which holds while the returned file is open; raises PicketError."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = (home / "lock").open("w")
-    except OSError as error:
-        raise PicketError(
-            f"cannot write to the home {home}: {error.strerror}; make it writable, or choose another with --home"
-        ) from error
+
+def lock(home: Path) -> TextIO:
+    """Take the home for this process, as long as the returned file is open; raises PicketError."""
+    lock = _writable(home, lambda: (home / "lock").open("w"))
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
@@ -31,8 +28,18 @@ def secret_key(home: Path) -> str:
     """The installation's secret, made at the first start and kept in <home>/secret.key (0600)."""
     path = home / "secret.key"
     if not path.exists():
-        write_secret(path, secrets.token_urlsafe(48))
+        _writable(home, lambda: write_secret(path, secrets.token_urlsafe(48)))
     return path.read_text().strip()
+
+
+def _writable(home: Path, write: Callable[[], T]) -> T:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return write()
+    except OSError as error:
+        raise PicketError(
+            f"cannot write to the home {home}: {error.strerror}; make it writable, or choose one by --home"
+        ) from error
 
 
 def write_secret(path: Path, text: str) -> None:

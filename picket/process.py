@@ -1,4 +1,4 @@
-"""A server process: the asyncio reactor on uvloop, something that starts and stops on it, and one line on failure."""
+"""A server process: the asyncio reactor on uvloop, and something that starts and stops on it."""
 
 import logging
 import sys
@@ -9,8 +9,14 @@ import uvloop
 from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.logger import Logger, LogLevel, globalLogBeginner, textFileLogObserver
-from twisted.logger import FilteringLogObserver, LogLevelFilterPredicate
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+    textFileLogObserver,
+)
 from twisted.python.failure import Failure
 
 from picket.errors import PicketError

@@ -1,0 +1,116 @@
+"""The web server: Django under WSGI, built assets under /static, and server-sent events under /live."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from twisted.internet.interfaces import IListeningPort
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+from twisted.web.proxy import ProxyClient, ProxyClientFactory, ReverseProxyResource
+from twisted.web.resource import IResource, NoResource, Resource
+from twisted.web.server import Request, Site
+from twisted.web.static import File
+from twisted.web.wsgi import WSGIResource
+from zope.interface import implementer
+
+from picket.reactor import Reactor
+from picket.settings import Endpoint
+
+BUILT = Path(__file__).parents[1] / "webapp/static/built"
+THREADS = 8
+LONGEST_BODY_BYTES = 2 << 20
+
+
+class Web:
+    """Serves the web app at `listen`; `live` is the resource of server-sent events, here or elsewhere."""
+
+    def __init__(self, reactor: Reactor, listen: Endpoint, live: IResource) -> None:
+        self._reactor = reactor
+        self._listen = listen
+        self._live = live
+        self._threads = ThreadPool(1, THREADS, name="wsgi")
+        self._port: IListeningPort | None = None
+
+    @property
+    def address(self) -> Endpoint:
+        """Where it listens, once started; tells the port where the settings said 0."""
+        assert self._port is not None  # noqa: S101 - a caller's slip, not a state of the world
+        return Endpoint(self._listen.host, self._port.getHost().port)
+
+    def start(self) -> None:
+        """Listen; raises CannotListenError."""
+        from webapp.wsgi import application
+
+        root = Root(WSGIResource(self._reactor, self._threads, application))
+        root.putChild(b"static", Static(str(BUILT)))
+        root.putChild(b"live", self._live)
+        site = Site(root, requestFactory=BoundedRequest)
+        self._port = self._reactor.listenTCP(self._listen.port, site, interface=self._listen.host)
+        self._threads.start()
+
+    async def stop(self) -> None:
+        """Take no new connections; what threads are doing is finished."""
+        if self._port is not None:
+            await self._port.stopListening()
+            self._threads.stop()
+
+
+@implementer(IResource)
+class Root(Resource):
+    """Everything that is not a child belongs to Django."""
+
+    def __init__(self, app: WSGIResource) -> None:
+        super().__init__()
+        self._app = app
+
+    def getChild(self, name: bytes, request: Request) -> Resource:  # noqa: N802 - Twisted's name
+        """Django gets the whole path back."""
+        request.prepath.pop()
+        request.postpath.insert(0, name)
+        return self._app  # type: ignore[return-value]
+
+
+class Static(File):
+    """Built assets, without listings of folders."""
+
+    def directoryListing(self) -> Resource:  # noqa: N802 - Twisted's name
+        """There is nothing to list."""
+        return NoResource()
+
+
+class BoundedRequest(Request):
+    """A request whose body has a limit."""
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        """Refuse a body that is too long before it arrives."""
+        if length is not None and length > LONGEST_BODY_BYTES:
+            self.setResponseCode(413)
+            self.channel.loseConnection()  # type: ignore[union-attr]
+            length = 0
+        super().gotLength(length)
+
+
+class _PassingClient(ProxyClient):
+    """One request on its way to the other process."""
+
+    def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
+        super().connectionMade()
+        self.father.notifyFinish().addErrback(self._hang_up)
+
+    def _hang_up(self, _: Failure) -> None:
+        self._finished = True
+        self.transport.abortConnection()
+
+
+class _PassingFactory(ProxyClientFactory):
+    protocol = _PassingClient
+
+
+class PassedOn(ReverseProxyResource):
+    """Passes requests on to another process of ours, and hangs up there when the browser hangs up here."""
+
+    proxyClientFactoryClass = _PassingFactory  # noqa: N815 - Twisted's name
+
+    def getChild(self, path: bytes, request: Request) -> Resource:  # noqa: ARG002, N802 - Twisted's name
+        """The same path on the other side."""
+        return PassedOn(self.host, self.port, self.path + b"/" + quote(path, safe="").encode(), self.reactor)
