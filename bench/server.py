@@ -24,7 +24,7 @@ class Server(Protocol):
         and queryable."""
 
     def lost(self) -> int:
-        """How many of all points that were sent are not in the store. The server may be ended by it."""
+        """How much of what was sent is not in the store: points, or frames of ours. May end the server."""
 
 
 class Contender(Protocol):

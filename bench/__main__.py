@@ -1,0 +1,77 @@
+"""`python -m bench NAME [--quick]` prints a table and, as its last line, one JSON object of its figures."""
+
+import json
+import os
+import signal
+import sys
+
+import click
+
+from bench.errors import BenchError
+from ops.engines.errors import EngineError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Benchmarks, each beside its peers in the same run."""
+
+
+@cli.command()
+def install() -> None:
+    """Install the peers that are missing (Debian, as root)."""
+    from bench import ingest
+    from ops.engines.install import debian
+
+    debian(ingest.missing(list(ingest.PEERS)))
+
+
+@cli.command("ingest")
+@click.option("--quick", is_flag=True, help="a short run, under 90 s on two cores")
+@click.option("--peers", default="all", show_default=True, help="all, none, or names separated by commas")
+@click.option("--nodes", type=int, help="connections, each of one node")
+@click.option("--frames", type=int, help="frames a node and round")
+@click.option("--rounds", type=int, help="measured rounds; one more warms up")
+@click.option("--in-flight", type=int, help="frames that a connection sends before it waits")
+def ingest_(quick: bool, peers: str, **sizes: int | None) -> None:
+    """CPU-seconds per million points, from the agent's socket to durable and queryable."""
+    from dataclasses import replace
+
+    from bench import ingest
+
+    wanted = list(ingest.PEERS) if peers == "all" else [] if peers == "none" else peers.split(",")
+    if unknown := set(wanted) - set(ingest.PEERS):
+        raise BenchError(f"no such peer: {', '.join(unknown)}; there are {', '.join(ingest.PEERS)}")
+    _provide(ingest.missing(wanted))
+    size = replace(
+        ingest.QUICK if quick else ingest.Size(), **{k: v for k, v in sizes.items() if v is not None}
+    )
+    lines, figures = ingest.run(size, wanted)
+    print("\n".join(lines))
+    print(json.dumps(figures))
+
+
+def _provide(packages: list[str]) -> None:
+    """Install the missing packages where we may; else say how."""
+    if not packages:
+        return
+    if os.geteuid() != 0:
+        raise BenchError(
+            f"missing: Debian's {' and '.join(packages)}; run `sudo {sys.executable} -m bench install`, "
+            "or leave peers out with `--peers none`"
+        )
+    from ops.engines.install import debian
+
+    debian(packages)
+
+
+def main() -> None:
+    """The entry point: what a person can mend is said without a traceback."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        cli()
+    except (BenchError, EngineError) as error:
+        sys.exit(f"bench: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`python -m bench ingest`: frames through TLS into the embedded store, and the same points into its peers.
+
+All contenders run side by side and take turns: in each round every one of them takes the same points while
+the others rest, in an order that moves on by one each round. Round 0 warms up and is not counted.
+"""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench import report
+from bench.cpu import Cost, cost
+from bench.embedded import Picket
+from bench.errors import BenchError
+from bench.peers.carbon import SLOTS, Carbon
+from bench.peers.victoriametrics import VictoriaMetrics
+from bench.points import INTERVAL_MS, Span
+from bench.server import Contender, Server
+
+PEERS: dict[str, type[Contender]] = {"victoriametrics": VictoriaMetrics, "carbon": Carbon}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is sent: `frames` a node and round, of 100 points each."""
+
+    nodes: int = 20
+    frames: int = 500
+    rounds: int = 9
+    in_flight: int = 16
+
+    def spans(self) -> list[Span]:
+        """The span of every round, one after the other, the last of them up to now."""
+        whole = (self.rounds + 1) * self.frames
+        if whole > SLOTS:
+            raise BenchError(f"{whole} frames a node are more than the {SLOTS} that whisper files keep here")
+        epoch_ms = (int(time.time() * 1000) // INTERVAL_MS - whole) * INTERVAL_MS
+        starts = range(0, whole, self.frames)
+        return [Span(self.nodes, first, self.frames, epoch_ms) for first in starts]
+
+
+QUICK = Size(frames=250, rounds=5)
+
+
+def missing(peers: Sequence[str]) -> list[str]:
+    """The Debian packages that these peers still need."""
+    return [package for name in peers if (package := PEERS[name]().missing())]
+
+
+def run(size: Size, peers: Sequence[str]) -> tuple[list[str], dict[str, float]]:
+    """The table's lines, and the figures by their names; raises BenchError."""
+    ours = Picket(size.nodes, size.in_flight)
+    contenders: list[Contender] = [ours, *(PEERS[name]() for name in peers)]
+    spans = size.spans()
+    with tempfile.TemporaryDirectory(prefix="picket-bench-") as folder, ExitStack() as running:
+        servers = {c.name: running.enter_context(c.running(_home(folder, c))) for c in contenders}
+        rounds = _rounds(servers, spans)
+        lost = {name: server.lost() for name, server in servers.items()}
+    if unfair := [name for name in lost if lost[name] and name != ours.name]:
+        raise BenchError(f"{', '.join(unfair)} lost points, so that comparing means nothing: {lost}")
+    points = spans[0].points
+    return list(report.table(rounds, points)), _figures(rounds, points, lost[ours.name])
+
+
+def _home(folder: str, contender: Contender) -> Path:
+    home = Path(folder, contender.name)
+    home.mkdir()
+    return home
+
+
+def _rounds(servers: dict[str, Server], spans: Sequence[Span]) -> dict[str, list[Cost]]:
+    costs: dict[str, list[Cost]] = {name: [] for name in servers}
+    for number, span in enumerate(spans):
+        for name in _turns(list(servers), number):
+            costs[name].append(cost(servers[name].pid, servers[name].prepare(span)))
+    return {name: measured[1:] for name, measured in costs.items()}
+
+
+def _turns(names: list[str], number: int) -> Iterator[str]:
+    shift = number % len(names)
+    yield from names[shift:] + names[:shift]
+
+
+def _figures(rounds: report.Rounds, points: int, lost: int) -> dict[str, float]:
+    spent = {name: median(report.per_mpoint(costs, points)) for name, costs in rounds.items()}
+    ours = spent[Picket.name]
+    shares = {f"vs_{key}_cpu": PEERS[key].name for key in PEERS if PEERS[key].name in spent}
+    return {
+        "cpu_s_per_mpoint": round(ours, 4),
+        **{figure: round(ours / spent[name], 4) for figure, name in shares.items()},
+        "points_per_s": round(report.points_per_s(rounds[Picket.name], points)),
+        "lost": lost,
+    }
