@@ -25,7 +25,7 @@ from webapp.nodes.models import Node
 
 
 class Hello(Protocol):
-    """The struct `Hello` of rpc/picket.thrift."""
+    """The struct `Hello` of rpc/picket.thrift, where a text left out may be None."""
 
     key: str
     secret: str
@@ -54,7 +54,7 @@ def thd_hello(hello: Hello) -> Welcome:
 
     Refused: bad_key, no_permission, bad_node_secret, bad_hello (no machine id).
     """
-    account = authenticate_key(hello.key, hello.secret, ApiKey.Permission.AGENT).account
+    account = authenticate_key(hello.key or "", hello.secret or "", ApiKey.Permission.AGENT).account
     with transaction.atomic():
         if hello.protocol < 2:
             return _welcome_v1(account, hello)
@@ -73,7 +73,7 @@ def _welcome_v1(account: Account, hello: Hello) -> Welcome:
 
 
 def _welcome_back(node: Node, hello: Hello) -> Welcome:
-    if not hmac.compare_digest(node.secret_hash, _hash(hello.node_secret)):
+    if not hmac.compare_digest(node.secret_hash, _hash(hello.node_secret or "")):
         raise Refused("bad_node_secret", f"this machine is known as {node.pk}, but not by this node secret")
     node.confirmed = True
     _note(node, hello)
@@ -114,7 +114,7 @@ def _registered(node: Node) -> NodeRegistered:
 
 def _address(hello: Hello) -> str | None:
     """Without the zone of a link-local address, which no database keeps."""
-    return hello.address.partition("%")[0] or None
+    return (hello.address or "").partition("%")[0] or None
 
 
 def _cut(text: str | None, length: int) -> str:
