@@ -149,14 +149,10 @@ class Engine(ABC):
                 if alive and time.monotonic() < deadline:
                     time.sleep(0.2)
                     continue
-                why = (
-                    f"did not answer within {self.ready_within_s:.0f} s ({error})"
-                    if alive
-                    else "ended before it answered"
-                )
-                raise EngineError(
-                    f"{self.name} {why}. The end of {running.log}:\n{processes.tail(Path(running.log))}"
-                ) from error
+                late = f"did not answer within {self.ready_within_s:.0f} s ({error})"
+                why = late if alive else "ended before it answered"
+                log = processes.tail(Path(running.log))
+                raise EngineError(f"{self.name} {why}. The end of {running.log}:\n{log}") from error
 
     def start(self, state: Path) -> Running:
         """Start it in `state`/NAME unless it runs there, and wait until it answers; see `start_all`."""
@@ -189,12 +185,8 @@ def start_all(engines: Sequence[Engine], state: Path) -> dict[str, Running]:
 
 def program(name: str, *places: str) -> str:
     """The path of a program, "" when it is not installed; server programs are often not on a user's PATH."""
-    return (
-        shutil.which(
-            name, path=os.pathsep.join((*places, os.defpath, "/usr/sbin", os.environ.get("PATH", "")))
-        )
-        or ""
-    )
+    path = os.pathsep.join((*places, os.defpath, "/usr/sbin", os.environ.get("PATH", "")))
+    return shutil.which(name, path=path) or ""
 
 
 def _own_folder(home: Path, user: str) -> Path:

@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -52,12 +53,11 @@ def _run(folder: Path, code: str, *options: str, **env: str) -> str:
 
 
 @pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that the engines' own users may pass through."""
-    path = tmp_path_factory.mktemp("plugin")
-    for parent in (path, path.parent, path.parent.parent):
-        parent.chmod(0o711)
-    return path
+def folder() -> Iterator[Path]:
+    """A folder that the engines' own users may enter, which pytest's are not."""
+    with tempfile.TemporaryDirectory() as path:
+        Path(path).chmod(0o711)
+        yield Path(path)
 
 
 def test_without_engines_their_tests_are_skipped_loudly_and_nothing_starts(folder: Path) -> None:
