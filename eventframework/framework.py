@@ -113,7 +113,7 @@ class Framework:
     async def _failed(self, delivery: Delivery, error: Exception) -> None:
         attempts = delivery.attempts + 1
         hopeless = isinstance(error, UnreadableEvent | UnknownEvent)
-        told = "".join(traceback.format_exception(error))
+        told = _told(error)
         if hopeless or attempts > len(self._backoff_s):
             self._log.error("A dead letter after {attempts} attempts: {error}", attempts=attempts, error=told)
             await self._insist(lambda: delivery.bury(told))
@@ -140,10 +140,10 @@ class Framework:
                 return delivery.done()
             except RetryLater as later:
                 delay_s = later.delay_s
-            except Exception:  # noqa: BLE001 - what a handler raises is an outcome
+            except Exception as error:  # noqa: BLE001 - what a handler raises is an outcome
                 delay_s = IN_PLACE_S[min(failures, len(IN_PLACE_S) - 1)]
                 failures += 1
-                self._log.failure("A batch of {key} failed; again in {s} s", key=delivery.key, s=delay_s)
+                self._log.warn("Failed, again in {delay_s} s: {error}", delay_s=delay_s, error=_told(error))
             await self._sleep(delay_s)
 
     async def _sleep(self, delay_s: float) -> None:
@@ -163,6 +163,10 @@ class Framework:
             await within(self._clock, self._drain_s, drained, "handlers under way")
         except BrokerUnavailable as error:
             self._log.warn("Stopped without waiting longer: {error}", error=error)
+
+
+def _told(error: Exception) -> str:
+    return "".join(traceback.format_exception(error))
 
 
 def _all(running: Iterable[Coroutine[Any, Any, None]]) -> Deferred[list[None]]:

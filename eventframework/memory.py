@@ -1,0 +1,153 @@
+"""The broker inside one process: the same promises as RabbitMQ's, by a SQLite journal instead of a server.
+
+Events sit in the journal until they are handled. A stream's batch is nowhere but in memory: its publish
+returns when the tag that pushes back has handled it, and until then it is the publisher's to keep.
+"""
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import gatherResults
+
+from eventframework.broker import DeadLetter, Delivery, Hook
+from eventframework.clock import Clock, stop_timer, within
+from eventframework.errors import BrokerUnavailable, PublishRefused
+from eventframework.hooks import Hooks
+from eventframework.journal import Entry, Journal
+from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
+from eventframework.topology import Overflow, Queue, Topology
+
+CONFIRM_S = 10.0
+
+
+class MemoryBroker:
+    """Several frameworks of one process may share it; it stops with the last of them.
+
+    `clock` is the reactor where there is a journal, whose thread it hears from. `most_bytes` bounds what one
+    tag of a stream may have waiting: past it a batch is refused, or the oldest dropped.
+    """
+
+    def __init__(
+        self,
+        journal: Path | None,
+        clock: Clock,
+        *,
+        topology: Topology | None = None,
+        partitions: int = 16,
+        most_bytes: int = 64 << 20,
+    ) -> None:
+        self.partitions = partitions
+        self._clock = clock
+        self._journal = Journal(journal, clock)
+        self._most_bytes = most_bytes // partitions
+        self._ids = count(1)
+        self._queues: list[MemoryQueue] = []
+        self._left: list[Entry] = []
+        self._timers: list[Any] = []
+        self._hooks = Hooks()
+        self._users = 0
+        for queue in (topology or Topology()).queues(partitions):
+            self._declare(queue)
+
+    @property
+    def dropped(self) -> int:
+        """How many messages full queues have dropped."""
+        return sum(queue.dropped for queue in self._queues)
+
+    def connected(self, hook: Hook) -> None:
+        """Run `hook` when the broker starts."""
+        self._hooks.add(hook)
+
+    async def start(self) -> None:
+        """Open the journal, hand out what it holds, and run the hooks."""
+        self._users += 1
+        if self._users > 1:
+            return
+        left = await self._journal.open()
+        self._ids = count(max((entry.id for entry in left), default=0) + 1)
+        self._left = left
+        for queue in self._queues:
+            self._restore(queue)
+        await self._hooks.run()
+
+    async def stop(self) -> None:
+        """Give what consumers that left still held to others; the last one out closes the journal."""
+        for queue in self._queues:
+            for consumer in [one for one in queue.consumers if one.leaving]:
+                consumer.give_back()
+        self._users -= 1
+        if self._users == 0:
+            self._hooks.up = False
+            for timer in self._timers:
+                stop_timer(timer)
+            await self._journal.close()
+
+    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+        """Put it into every queue bound to `key`; return when it is in the journal, or handled."""
+        if not self._hooks.up:
+            raise BrokerUnavailable("the broker is not started")
+        queues = [queue for queue in self._queues if queue.binds(exchange, key)]
+        if not queues:
+            raise PublishRefused(f"no queue for {key} of {exchange}")
+        if any(queue.full and queue.declared.full is Overflow.REFUSE for queue in queues):
+            raise PublishRefused(f"{key} of {exchange} is full")
+        messages = [(queue, Message(next(self._ids), key, body)) for queue in queues]
+        written = [self._journal.add(_entry(*one)) for one in messages if one[0].journaled]
+        await gatherResults(written)
+        for queue, message in messages:
+            queue.put(message)
+        awaited = [message.handled for queue, message in messages if queue.declared.full is Overflow.REFUSE]
+        if awaited:
+            handled = gatherResults(awaited, consumeErrors=True)
+            await within(self._clock, CONFIRM_S, handled, f"{key} of {exchange}")
+
+    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> MemoryConsumer:
+        """Begin to consume; a private queue is made for it."""
+        declared = self._declare(queue)
+        consumer = MemoryConsumer(declared, prefetch, take)
+        declared.give()
+        return consumer
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters."""
+        return await self._journal.dead_letters(limit)
+
+    def handled(self, queue: MemoryQueue, message: Message) -> None:
+        """Forget it, and tell its publisher."""
+        if queue.journaled:
+            self._journal.remove(message.id)
+        if not message.handled.called:
+            message.handled.callback(None)
+
+    async def again(self, queue: MemoryQueue, message: Message, delay_s: float) -> None:
+        """Note the failure, and put it back later."""
+        if queue.journaled:
+            await self._journal.failed(message.id, message.attempts)
+        self._timers = [timer for timer in self._timers if timer.active()]
+        self._timers.append(self._clock.callLater(delay_s, queue.put, message))
+
+    async def buried(self, queue: MemoryQueue, message: Message, error: str) -> None:
+        """In one transaction out of its queue and among the dead letters."""
+        letter = DeadLetter(queue.declared.name, message.body, message.attempts + 1, error)
+        await gatherResults([self._journal.bury(letter), self._journal.remove(message.id)])
+
+    def _declare(self, declared: Queue) -> MemoryQueue:
+        for queue in self._queues:
+            if queue.declared == declared and declared.durable:
+                return queue
+        queue = MemoryQueue(declared, self._most_bytes, self)
+        self._queues.append(queue)
+        self._restore(queue)
+        return queue
+
+    def _restore(self, queue: MemoryQueue) -> None:
+        mine = [entry for entry in self._left if entry.queue == queue.declared.name]
+        self._left = [entry for entry in self._left if entry.queue != queue.declared.name]
+        for entry in mine:
+            queue.put(Message(entry.id, entry.key, entry.body, entry.attempts, redelivered=True))
+
+
+def _entry(queue: MemoryQueue, message: Message) -> Entry:
+    return Entry(message.id, queue.declared.name, message.key, message.body, message.attempts)
