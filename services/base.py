@@ -3,17 +3,10 @@
 A service translates: event -> call -> event. Rules and storage live in the domain packages.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
-from eventframework.event import Event
-from eventframework.policy import Policy, Share
-
-
-class Subscription(NamedTuple):
-    """An event that a service takes; with SCOPED_ROUND_ROBIN its tag is the service's name."""
-
-    event: type[Event]
-    policy: Policy
+from eventframework.policy import Share
+from eventframework.topology import Subscription, Tap
 
 
 class Service:
@@ -28,6 +21,11 @@ class Service:
     streams: ClassVar[tuple[tuple[str, Share], ...]] = ()
     subscriptions: ClassVar[tuple[Subscription, ...]] = ()
     uses_django: ClassVar[bool] = False
+
+    @classmethod
+    def taps(cls) -> tuple[Tap, ...]:
+        """Its streams as the topology has them: the tag is the service's name."""
+        return tuple(Tap(stream, cls.name, share) for stream, share in cls.streams)
 
     async def setup(self) -> None:
         """Bind handlers and open what is the service's own; nothing arrives yet."""

@@ -1,0 +1,70 @@
+"""Brings a call to the handler of its interface, and makes an error of ours of whatever goes wrong there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004 - Twisted's name
+from twisted.logger import Logger
+
+from rpc import context, idl
+from rpc.clock import Clock
+from rpc.errors import RpcError, Unavailable
+from statslib import Stats
+
+
+class Dispatcher:
+    """The handlers of a process, by interface. Counts calls in `stats` as rpc_<interface>_<method>."""
+
+    _log = Logger()
+
+    def __init__(self, clock: Clock, stats: Stats) -> None:
+        self._clock = clock
+        self._stats = stats
+        self._handlers: dict[str, Any] = {}
+
+    @property
+    def interfaces(self) -> list[str]:
+        """Those that have a handler."""
+        return sorted(self._handlers)
+
+    def serve(self, interface: str, handler: object) -> None:
+        """Give an interface its handler: async methods with the IDL's names and arguments, context included.
+
+        They raise Refused or Unavailable of `rpc.errors`; anything else reaches callers as Unavailable.
+        """
+        missing = [name for name in idl.methods(interface) if not callable(getattr(handler, name, None))]
+        if missing:
+            raise TypeError(f"{handler!r} lacks {', '.join(missing)} of {interface}")
+        self._handlers[interface] = handler
+
+    async def call(self, interface: str, method: str, arguments: Sequence[Any]) -> Any:
+        """The handler's answer; raises only Refused and Unavailable. Ends at the caller's deadline."""
+        try:
+            with self._stats.operation(f"rpc_{interface}_{method}"):
+                return await self._answer(interface, method, arguments)
+        except RpcError:
+            raise
+        except (CancelledError, TimeoutError) as error:
+            raise Unavailable(f"{interface}.{method}: no answer before the caller's deadline") from error
+        except Exception as error:
+            self._log.failure("{interface}.{method} failed", interface=interface, method=method)
+            raise Unavailable(f"{interface}.{method}: internal error") from error
+
+    async def _answer(self, interface: str, method: str, arguments: Sequence[Any]) -> Any:
+        if interface not in self._handlers:
+            raise Unavailable(f"{interface} is not served here")
+        handler = getattr(self._handlers[interface], method)
+        given = arguments[idl.parameters(interface, method).index("context")] or idl.Context()
+        deferred = Deferred.fromCoroutine(_within(given, handler, arguments))
+        if given.deadline_ms:
+            left_s = given.deadline_ms / 1000 - self._clock.seconds()
+            deferred.addTimeout(max(left_s, 0.001), self._clock)  # type: ignore[arg-type]
+        return await deferred
+
+
+async def _within(given: idl.Context, handler: Any, arguments: Sequence[Any]) -> Any:
+    token = context.correlation_id.set(given.correlation_id or "")
+    try:
+        return await handler(*arguments)
+    finally:
+        context.correlation_id.reset(token)

@@ -1,0 +1,143 @@
+"""The types of what idl.py reads from picket.thrift; a test compares the two."""
+
+from typing import Any
+
+INTERFACES: dict[str, Any]
+
+def methods(interface: str) -> list[str]: ...
+def parameters(interface: str, method: str) -> list[str]: ...
+
+class Assignment:
+    check: str
+    key: str
+    params: str
+    interval_s: int
+    def __init__(
+        self, *, check: str = ..., key: str = ..., params: str = ..., interval_s: int = ...
+    ) -> None: ...
+
+class CheckState:
+    check: str
+    key: str
+    state: str
+    status: str
+    time_ms: int
+    metrics: list[Metric]
+    def __init__(
+        self,
+        *,
+        check: str = ...,
+        key: str = ...,
+        state: str = ...,
+        status: str = ...,
+        time_ms: int = ...,
+        metrics: list[Metric] = ...,
+    ) -> None: ...
+
+class Column:
+    name: str
+    kind: str
+    values: bytes
+    minimum: bytes
+    maximum: bytes
+    texts: list[str]
+    def __init__(
+        self,
+        *,
+        name: str = ...,
+        kind: str = ...,
+        values: bytes = ...,
+        minimum: bytes = ...,
+        maximum: bytes = ...,
+        texts: list[str] = ...,
+    ) -> None: ...
+
+class Context:
+    correlation_id: str
+    deadline_ms: int
+    def __init__(self, *, correlation_id: str = ..., deadline_ms: int = ...) -> None: ...
+
+class Hello:
+    key: str
+    secret: str
+    protocol: int
+    version: str
+    host: str
+    platform: str
+    machine: str
+    node: str
+    node_secret: str
+    address: str
+    def __init__(
+        self,
+        *,
+        key: str = ...,
+        secret: str = ...,
+        protocol: int = ...,
+        version: str = ...,
+        host: str = ...,
+        platform: str = ...,
+        machine: str = ...,
+        node: str = ...,
+        node_secret: str = ...,
+        address: str = ...,
+    ) -> None: ...
+
+class Metric:
+    name: str
+    kind: str
+    value: str
+    def __init__(self, *, name: str = ..., kind: str = ..., value: str = ...) -> None: ...
+
+class NodeSnapshot:
+    node_id: str
+    time_ms: int
+    received_ms: int
+    checks: list[CheckState]
+    def __init__(
+        self,
+        *,
+        node_id: str = ...,
+        time_ms: int = ...,
+        received_ms: int = ...,
+        checks: list[CheckState] = ...,
+    ) -> None: ...
+
+class Query:
+    check: str
+    key: str
+    metrics: list[str]
+    start_ms: int
+    end_ms: int
+    max_points: int
+    def __init__(
+        self,
+        *,
+        check: str = ...,
+        key: str = ...,
+        metrics: list[str] = ...,
+        start_ms: int = ...,
+        end_ms: int = ...,
+        max_points: int = ...,
+    ) -> None: ...
+
+class Series:
+    times: bytes
+    columns: list[Column]
+    resolution: str
+    def __init__(self, *, times: bytes = ..., columns: list[Column] = ..., resolution: str = ...) -> None: ...
+
+class Welcome:
+    account_id: str
+    node_id: str
+    node_secret: str
+    def __init__(self, *, account_id: str = ..., node_id: str = ..., node_secret: str = ...) -> None: ...
+
+class Refused(Exception):
+    code: str
+    message: str
+    def __init__(self, *, code: str = ..., message: str = ...) -> None: ...
+
+class Unavailable(Exception):
+    message: str
+    def __init__(self, *, message: str = ...) -> None: ...
