@@ -57,8 +57,11 @@ class Fleet:
 
     async def send(self) -> int:
         """Send what is prepared; how many frames are acknowledged, which is all of them, or BenchError."""
-        async with asyncio.timeout(PATIENCE_S):
-            return sum(await asyncio.gather(*(agent.send() for agent in self._agents)))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                return sum(await asyncio.gather(*(agent.send() for agent in self._agents)))
+        except TimeoutError as error:
+            raise BenchError(f"not every frame is acknowledged after {PATIENCE_S:.0f} s") from error
 
     def acknowledged(self) -> Iterator[Identity]:
         """Every frame that the gateway has taken responsibility for."""

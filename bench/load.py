@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-import orjson
 import uvloop
 
 from bench.errors import BenchError
@@ -50,10 +50,10 @@ class Load:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:
-            self._process.stdin.write(orjson.dumps(command) + b"\n")
+            self._process.stdin.write(json.dumps(command).encode() + b"\n")
             self._process.stdin.flush()
-            return orjson.loads(self._process.stdout.readline())
-        except (OSError, orjson.JSONDecodeError) as error:
+            return json.loads(self._process.stdout.readline())
+        except (OSError, json.JSONDecodeError) as error:
             raise BenchError(f"the load ended at {command[0]!r}") from error
 
 
@@ -73,12 +73,12 @@ def main() -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         fleet: Fleet | None = None
         for line in sys.stdin:
-            name, *arguments = orjson.loads(line)
+            name, *arguments = json.loads(line)
             if name == "connect":
                 fleet = Fleet(Target(**arguments[0]))
             assert fleet is not None, "connect comes first"
             answer = _answer(runner, fleet, name, *arguments)
-            print(orjson.dumps(answer).decode(), flush=True)
+            print(json.dumps(answer), flush=True)
 
 
 def _answer(runner: asyncio.Runner, fleet: Fleet, name: str, *arguments: Any) -> object:
@@ -97,4 +97,7 @@ def _answer(runner: asyncio.Runner, fleet: Fleet, name: str, *arguments: Any) ->
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BenchError as error:
+        sys.exit(f"load: {error}")
