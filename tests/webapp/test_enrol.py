@@ -13,7 +13,13 @@ from webapp.nodes.models import Node
 
 class EnrolTest(TenantTestCase):
     def hello(self, **said: Any) -> Welcome:
-        usual = {"protocol": 2, "version": "1", "host": "db1", "platform": "Linux", "machine": "m1"}
+        usual: dict[str, Any] = {
+            "protocol": 2,
+            "version": "1",
+            "host": "db1",
+            "platform": "Linux",
+            "machine": "m1",
+        }
         who = {"key": self.key.key, "secret": self.key.secret, "address": "192.0.2.7"}
         return thd_hello(idl.Hello(**(usual | who | said)))
 

@@ -9,7 +9,7 @@ from webapp.errors import Refused
 from webapp.nodes.models import Node
 
 EVERY = re.compile(r" *(\*|all) *", re.IGNORECASE)
-NAME = re.compile(r' *(?:node:)?(?:"(?P<quoted>[^"*?]+)"|(?P<plain>[\w-]+)) *', re.IGNORECASE)
+NAME = re.compile(r' *(?:node:)?(?:"(?P<quoted>[^"*?]+)"|(?P<plain>\w[\w-]*)) *', re.IGNORECASE)
 OPERATORS = {"and", "or"}
 
 

@@ -1,0 +1,216 @@
+"""webapp.api: what versions 1.0 and 2.0 answer, and to whom."""
+
+import time
+
+from rpc import errors, idl
+from tests.webapp.base import TenantTestCase
+from webapp import backend
+from webapp.accounts.keys import NewKey, create_key
+
+NINE_FIELDS = {
+    "agent_state",
+    "color",
+    "id",
+    "ipaddress",
+    "name",
+    "provider_id",
+    "provider_name",
+    "status",
+    "tags",
+}
+
+
+class NodesTest(TenantTestCase):
+    def test_version_2_answers_items_first(self) -> None:
+        answer = self.get("/2.0/nodes")
+        self.assertTrue(answer.content.startswith(b'{"items":[{"id":'))
+        self.assertEqual(answer.headers["Content-Type"], "application/json")
+        (node,) = answer.json()["items"]
+        self.assertEqual((node["id"], node["name"], node["ipaddress"]), (self.node.pk, "web1", "192.0.2.1"))
+
+    def test_version_1_answers_a_bare_list_of_nine_fields(self) -> None:
+        self.node.tags.add(self.account.tags.create(name="web"))
+        (node,) = self.get("/1.0/query/nodes").json()
+        self.assertEqual(set(node), NINE_FIELDS)
+        self.assertEqual(node["tags"], ["web"])
+        self.assertRegex(node["color"], "^#[0-9A-F]{6}$")
+
+    def test_an_agent_is_connected_while_its_frames_come(self) -> None:
+        now_ms = int(time.time() * 1000)
+        for age_ms, state in ((1000, "connected"), (120_000, "disconnected")):
+            shot = idl.NodeSnapshot(node_id=self.node.pk, time_ms=0, received_ms=now_ms - age_ms, checks=[])
+            self.services.snapshots[self.account.pk] = [shot]
+            self.assertEqual(self.get("/1.0/query/nodes").json()[0]["agent_state"], state)
+
+    def test_an_agents_state_is_unknown_while_the_live_service_is_away(self) -> None:
+        backend.install(timeseries=self.services)
+        self.assertEqual(self.get("/1.0/query/nodes").json()[0]["agent_state"], "unknown")
+
+    def test_a_query_picks_nodes(self) -> None:
+        self.account.nodes.create(name="db 1.example.com")
+        for query, names in (
+            ("*", ["db 1.example.com", "web1"]),
+            (" ALL ", ["db 1.example.com", "web1"]),
+            ("web1", ["web1"]),
+            ("node:web1", ["web1"]),
+            ("NODE:WEB1", ["web1"]),
+            ('"db 1.example.com"', ["db 1.example.com"]),
+            ('node:"db 1.example.com"', ["db 1.example.com"]),
+            ("nobody", []),
+        ):
+            for found in (
+                self.client.get("/2.0/nodes", {"query": query}, headers=self.bearer).json()["items"],
+                self.client.get("/1.0/query/nodes", {"query": query}, headers=self.bearer).json(),
+            ):
+                self.assertEqual([node["name"] for node in found], names, query)
+
+    def test_a_query_that_is_not_understood_is_a_clear_error(self) -> None:
+        for query in ("", "tag:web", "web*", "a or b", "or", "-web1", 'node:"web1', "xxxx:bar"):
+            answer = self.client.get("/2.0/nodes", {"query": query}, headers=self.bearer)
+            self.assertEqual((answer.status_code, answer.json()["code"]), (400, "bad_query"), query)
+            self.assertIn("is not understood", answer.json()["detail"])
+
+    def test_node_ids_come_as_python_text(self) -> None:
+        other = self.account.nodes.create(name="web2")
+        ids = {"node_ids": f"['{other.pk}', '{self.foreign_node.pk}']"}
+        found = self.client.get("/2.0/nodes", ids, headers=self.bearer).json()["items"]
+        self.assertEqual([node["id"] for node in found], [other.pk])
+
+    def test_a_thousand_nodes_take_a_fixed_number_of_queries(self) -> None:
+        self.get("/2.0/nodes")
+        with self.assertNumQueries(3):  # The key and its account, the nodes, their tags.
+            self.get("/2.0/nodes")
+        for number in range(20):
+            self.account.nodes.create(name=f"n{number}").tags.add(self.account.tags.create(name=str(number)))
+        with self.assertNumQueries(3):
+            self.get("/2.0/nodes")
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key.bearer_token}"}
+
+
+class CheckTest(TenantTestCase):
+    def test_memory_is_answered_as_the_original_did(self) -> None:
+        self.report(
+            self.node,
+            "mem",
+            mem_used=("int", "481677312"),
+            mem_total=("int", "8352198656"),
+            swap_used=("int", "0"),
+        )
+        answer = self.get(f"/1.0/query/node/{self.node.pk}/check/mem").json()
+        self.assertEqual((answer["check"], answer["status"]), ("mem", "mem is fine"))
+        metrics = {metric["name"]: metric for metric in answer["metrics"]}
+        self.assertEqual(metrics["mem_used"], {"name": "mem_used", "type": "int", "value": 481677312})
+        self.assertAlmostEqual(metrics["mem_percent_used"]["value"], 5.76707202305)
+        self.assertEqual(metrics["mem_percent_used"]["type"], "float")
+
+    def test_values_keep_their_types(self) -> None:
+        self.report(
+            self.node,
+            "odd",
+            big=("int", "18446744073709551615"),
+            rate=("gauge", "2.5"),
+            load=("float", "1e-07"),
+            word=("string", "12"),
+            gap=("float", "nan"),
+        )
+        found = self.get(f"/1.0/query/node/{self.node.pk}/check/odd").json()["metrics"]
+        values = {metric["name"]: metric["value"] for metric in found}
+        self.assertEqual(
+            values, {"big": 18446744073709551615, "rate": 2.5, "load": 1e-07, "word": "12", "gap": None}
+        )
+
+    def test_a_check_of_many_instances_answers_the_one_wanted_or_the_main_one(self) -> None:
+        for key in ("/data", "/", "/boot"):
+            self.report(self.node, "disk", key, at=("string", key))
+        for query, expected in (("", "/"), ("?key=/data", "/data")):
+            found = self.get(f"/1.0/query/node/{self.node.pk}/check/disk{query}").json()
+            self.assertEqual(found["metrics"][0]["value"], expected)
+        self.assertEqual(self.get(f"/1.0/query/node/{self.node.pk}/check/disk?key=/no").status_code, 404)
+
+    def test_a_check_without_a_result_is_not_found(self) -> None:
+        answer = self.get(f"/1.0/query/node/{self.node.pk}/check/cpu")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (404, "unknown_check"))
+
+    def test_while_the_query_service_is_away_the_answer_says_so(self) -> None:
+        backend.install()
+        self.assertEqual(self.get(f"/1.0/query/node/{self.node.pk}/check/cpu").status_code, 503)
+        backend.install(timeseries=_Away())
+        answer = self.get(f"/1.0/query/node/{self.node.pk}/check/cpu")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (503, "unavailable"))
+
+
+class _Away:
+    def query(self, *_asked: object) -> None:
+        raise errors.Unavailable("nobody answers")
+
+    def latest(self, *_asked: object) -> list[idl.CheckState]:
+        raise errors.Unavailable("nobody answers")
+
+
+class TenancyTest(TenantTestCase):
+    def test_a_list_holds_the_accounts_own_nodes_only(self) -> None:
+        for path in ("/2.0/nodes", "/1.0/query/nodes", "/2.0/nodes?query=secret-host"):
+            self.assertNotIn(b"secret-host", self.get(path).content)
+        theirs = create_key(self.elsewhere, "theirs")
+        self.assertIn(b"secret-host", self.get("/2.0/nodes", theirs).content)
+
+    def test_a_foreign_node_looks_like_one_that_never_was(self) -> None:
+        self.report(self.foreign_node, "cpu", cpu_idle=("float", "1"))
+        foreign = self.get(f"/1.0/query/node/{self.foreign_node.pk}/check/cpu")
+        never = self.get("/1.0/query/node/n0000000000/check/cpu")
+        self.assertEqual((foreign.status_code, never.status_code), (404, 404))
+        self.assertEqual(
+            foreign.content.replace(self.foreign_node.pk.encode(), b""),
+            never.content.replace(b"n0000000000", b""),
+        )
+        self.assertEqual(self.services.asked, [])
+
+    def test_time_series_are_asked_for_in_the_name_of_the_account(self) -> None:
+        self.report(self.node, "cpu", cpu_idle=("float", "1"))
+        self.get(f"/1.0/query/node/{self.node.pk}/check/cpu")
+        self.assertEqual(self.services.asked, [(self.account.pk, self.node.pk)])
+
+
+class CredentialsTest(TenantTestCase):
+    def test_without_credentials_the_answer_says_what_to_show(self) -> None:
+        answer = self.client.get("/2.0/nodes")
+        self.assertEqual(answer.status_code, 401)
+        self.assertEqual(answer.headers["Content-Type"], "application/problem+json")
+        self.assertIn("Bearer", answer.headers["WWW-Authenticate"])
+        self.assertIn("OAuth", answer.headers["WWW-Authenticate"])
+        self.assertEqual(answer.json()["title"], "Unauthorized")
+
+    def test_a_wrong_token_is_refused(self) -> None:
+        for token in ("", ".", self.key.key, f"{self.key.key}.ps_wrong", "a.b.c"):
+            answer = self.client.get("/2.0/nodes", headers={"Authorization": f"Bearer {token}"})
+            self.assertEqual(answer.status_code, 401, token)
+
+    def test_a_session_does_not_count(self) -> None:
+        self.client.force_login(self.owner)
+        self.assertEqual(self.client.get("/2.0/nodes").status_code, 401)
+
+    def test_reading_takes_a_key_that_may_read(self) -> None:
+        agent = create_key(self.account, "agents", ["agent"])
+        answer = self.get("/2.0/nodes", agent)
+        self.assertEqual((answer.status_code, answer.json()["code"]), (403, "no_permission"))
+
+    def test_a_key_of_one_half_and_a_secret_of_another_open_nothing(self) -> None:
+        other = create_key(self.account, "other")
+        mixed = NewKey(self.key.key, other.secret)
+        self.assertEqual(self.get("/2.0/nodes", mixed).status_code, 401)
+
+    def test_a_fault_of_ours_is_told_as_a_problem_without_its_inside(self) -> None:
+        backend.install(timeseries=_Broken())
+        self.client.raise_request_exception = False
+        with self.assertLogs("picket.api", "ERROR"):
+            answer = self.get(f"/1.0/query/node/{self.node.pk}/check/cpu")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (500, "fault"))
+        self.assertNotIn(b"inside", answer.content)
+
+
+class _Broken(_Away):
+    def latest(self, *_asked: object) -> list[idl.CheckState]:
+        raise RuntimeError("inside")
