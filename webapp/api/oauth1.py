@@ -74,7 +74,7 @@ def verify(request: HttpRequest) -> ApiKey:
     for address in _addresses(request):
         checked = _OneRequest()
         if _fits(checked, address, request) and checked.key:
-            _spend(checked.use)
+            spend(checked.use)
             return checked.key
     raise Refused("bad_signature", f"the signature, the key or the time (within {SLACK_S} s) is wrong")
 
@@ -99,7 +99,7 @@ def _fits(checked: _OneRequest, address: str, request: HttpRequest) -> bool:
     return bool(valid)
 
 
-def _spend(use: str) -> None:
+def spend(use: str) -> None:
     """Remember this use; the database lets nobody do the same twice."""
     digest = hashlib.sha256(use.encode()).hexdigest()
     timestamp = int(use.split(" ")[1])

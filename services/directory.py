@@ -1,0 +1,89 @@
+"""Who an agent is and what it runs: the rules are those of `webapp.nodes`, each call one step in a thread."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from twisted.logger import Logger
+
+from eventframework.errors import EventError
+from eventframework.event import Event
+from eventframework.framework import Framework
+from rpc import idl
+from rpc.dispatcher import Dispatcher
+from rpc.errors import Refused
+from services.base import Service
+
+T = TypeVar("T")
+
+
+class Threads(Protocol):
+    """Runs Django work off the reactor, and closes old database connections."""
+
+    def run(self, thd_step: Callable[..., T], *arguments: Any) -> Awaitable[T]:
+        """What `thd_step(*arguments)` returns or raises."""
+
+
+class Directory(Service):
+    """Authenticates agents, registers nodes, hands out checks."""
+
+    name = "directory"
+    uses_django = True
+    _log = Logger()
+
+    def __init__(self, *, rpc: Dispatcher, threads: Threads, bus: Framework) -> None:
+        self._rpc, self._threads, self._bus = rpc, threads, bus
+
+    async def setup(self) -> None:
+        """Answer the interface Directory."""
+        self._rpc.serve("Directory", self)
+
+    async def hello(self, _context: idl.Context, hello: idl.Hello) -> idl.Welcome:
+        """Directory.hello of rpc/picket.thrift.
+
+        Refused: bad_key, no_permission, bad_node_secret, bad_hello.
+        """
+        answer, registered = await self._threads.run(_thd_hello, hello)
+        if registered:
+            await self._tell(registered)
+        return answer
+
+    async def assignments(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.Assignment]:
+        """Directory.assignments of rpc/picket.thrift. Refused: unknown_node."""
+        return await self._threads.run(_thd_assignments, account_id, node_id)
+
+    async def _tell(self, event: Event) -> None:
+        """The node exists whether or not anybody could be told."""
+        try:
+            await self._bus.publish(event)
+        except EventError as error:
+            self._log.info("{event} was not published: {error}", event=event, error=error)
+
+
+# Models can be imported once Django is set up, which is after this module is found; hence the late imports.
+
+
+def _thd_hello(hello: idl.Hello) -> tuple[idl.Welcome, Event | None]:
+    from webapp import errors
+    from webapp.nodes.enrol import thd_hello
+
+    try:
+        found = thd_hello(hello)
+    except errors.Refused as error:
+        raise Refused(error.code, error.message) from error
+    answer = idl.Welcome(account_id=found.account_id, node_id=found.node_id, node_secret=found.node_secret)
+    return answer, found.registered
+
+
+def _thd_assignments(account_id: str, node_id: str) -> list[idl.Assignment]:
+    from webapp import errors
+    from webapp.nodes.assignments import thd_assignments
+
+    try:
+        found = thd_assignments(account_id, node_id)
+    except errors.Refused as error:
+        raise Refused(error.code, error.message) from error
+    return [
+        idl.Assignment(check=one.check, key=one.key, params=json.dumps(one.params), interval_s=one.interval_s)
+        for one in found
+    ]

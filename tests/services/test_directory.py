@@ -1,0 +1,111 @@
+"""services.directory: the interface Directory over a real database."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from eventframework.catalogue import NodeRegistered
+from eventframework.errors import BrokerUnavailable
+from eventframework.event import Event
+from rpc import idl, local
+from rpc.dispatcher import Dispatcher
+from rpc.errors import Refused
+from services.directory import Directory
+from statslib import Stats
+from webapp.accounts.keys import create_key
+from webapp.accounts.models import Account
+
+pytestmark = pytest.mark.django_db
+
+
+class InThisThread:
+    """Runs each step at once, where the test's transaction is."""
+
+    def run(self, thd_step: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
+        return succeed(thd_step(*arguments))
+
+
+class Bus:
+    """Keeps what is published, or refuses everything."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.is_away = False
+
+    async def publish(self, event: Event) -> None:
+        if self.is_away:
+            raise BrokerUnavailable("away")
+        self.events.append(event)
+
+
+class Set:
+    """A directory, a client of it, and an account with a key."""
+
+    def __init__(self) -> None:
+        clock = Clock()
+        clock.advance(1_000_000)
+        dispatcher = Dispatcher(clock, Stats("directory"))
+        self.bus = Bus()
+        service = Directory(rpc=dispatcher, threads=InThisThread(), bus=self.bus)  # type: ignore[arg-type]
+        result(service.setup())
+        self.client = local.connect("Directory", dispatcher, clock)
+        self.account = Account.objects.create(name="Ours")
+        self.key = create_key(self.account, "agents", ["agent"])
+
+    def hello(self, **said: Any) -> idl.Welcome:
+        who: dict[str, Any] = {
+            "key": self.key.key,
+            "secret": self.key.secret,
+            "protocol": 2,
+            "host": "db1",
+            "machine": "m1",
+        }
+        welcome: idl.Welcome = result(self.client.hello(idl.Hello(**(who | said))))
+        return welcome
+
+
+def result(call: Any) -> Any:
+    """What an awaitable that is already done returned or raised."""
+    outcome: list[Any] = []
+    Deferred.fromCoroutine(call).addBoth(outcome.append)
+    if hasattr(outcome[0], "raiseException"):
+        outcome[0].raiseException()
+    return outcome[0]
+
+
+@pytest.fixture
+def directory() -> Set:
+    return Set()
+
+
+def test_hello_makes_a_node_and_tells_of_it_once(directory: Set) -> None:
+    welcome = directory.hello()
+    assert welcome.account_id == directory.account.pk
+    directory.hello(node=welcome.node_id, node_secret=welcome.node_secret)
+    told = NodeRegistered(account_id=directory.account.pk, node_id=welcome.node_id, name="db1")
+    assert directory.bus.events == [told]
+
+
+def test_a_refusal_keeps_its_code_on_the_way(directory: Set) -> None:
+    with pytest.raises(Refused) as caught:
+        directory.hello(secret="ps_wrong")
+    assert caught.value.code == "bad_key"
+
+
+def test_a_node_is_welcome_while_the_broker_is_away(directory: Set) -> None:
+    directory.bus.is_away = True
+    welcome = directory.hello()
+    assert directory.account.nodes.get().pk == welcome.node_id
+
+
+def test_assignments_are_those_of_the_accounts_node(directory: Set) -> None:
+    node_id = directory.hello().node_id
+    found = result(directory.client.assignments(directory.account.pk, node_id))
+    assert {one.check for one in found} >= {"cpu", "mem", "disk", "net", "loadaverage"}
+    assert all(one.params == "{}" and one.interval_s == 10 for one in found)
+    stranger = Account.objects.create(name="Theirs")
+    with pytest.raises(Refused, match="no node"):
+        result(directory.client.assignments(stranger.pk, node_id))

@@ -1,0 +1,73 @@
+"""webapp.database, and what the tests of this folder rest on: migrations that are complete."""
+
+from pathlib import Path
+from threading import Barrier, Thread
+from unittest import skipIf
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import TransactionTestCase
+
+from webapp.api.models import SpentNonce
+from webapp.api.oauth1 import spend
+from webapp.database import entry
+from webapp.errors import Refused
+
+HOME = Path("/home/picket")
+
+
+def test_without_a_url_the_database_is_a_file_at_home() -> None:
+    found = entry("", HOME)
+    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["NAME"] == "/home/picket/picket.db"
+    assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
+    assert "journal_mode=WAL" in found["OPTIONS"]["init_command"]
+
+
+def test_a_sqlite_url_names_its_file() -> None:
+    assert entry("sqlite:////var/lib/x.db", HOME)["NAME"] == "/var/lib/x.db"
+    assert entry("sqlite:///x.db", HOME)["NAME"] == "x.db"
+
+
+@pytest.mark.parametrize(("scheme", "engine"), [("mysql", "mysql"), ("postgres", "postgresql")])
+def test_a_server_url_names_its_parts(scheme: str, engine: str) -> None:
+    found = entry(f"{scheme}://me:p%40ss%2F@db.example.com:3307/picket", HOME)
+    assert found["ENGINE"] == f"django.db.backends.{engine}"
+    parts = [found[name] for name in ("USER", "PASSWORD", "HOST", "PORT", "NAME")]
+    assert parts == ["me", "p@ss/", "db.example.com", "3307", "picket"]
+
+
+def test_another_scheme_is_an_error_that_says_which_there_are() -> None:
+    with pytest.raises(ValueError, match="sqlite, mysql or postgres"):
+        entry("oracle://x/y", HOME)
+
+
+@pytest.mark.django_db
+def test_no_model_has_changed_without_its_migration() -> None:
+    call_command("makemigrations", "--check", "--dry-run", verbosity=0)
+
+
+class NonceRaceTest(TransactionTestCase):
+    @skipIf(connection.vendor == "sqlite", "one writer at a time, and the tests' is in memory")
+    def test_of_many_at_once_one_spends_a_nonce(self) -> None:
+        outcomes: list[str] = []
+        barrier = Barrier(8)
+
+        def race() -> None:
+            barrier.wait()
+            try:
+                spend("pk_x 1795253703 abc")
+                outcomes.append("answered")
+            except Refused as error:
+                outcomes.append(error.code)
+            finally:
+                connection.close()
+
+        threads = [Thread(target=race) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(outcomes), ["answered", *["replayed"] * 7])
+        self.assertEqual(SpentNonce.objects.count(), 1)
