@@ -14,6 +14,7 @@ from twisted.trial import unittest
 from eventframework import Batch, Event, Framework, Policy, PublishRefused, RetryLater, Share
 from eventframework.broker import Broker
 from eventframework.memory import MemoryBroker
+from eventframework.rabbitmq import RabbitBroker
 
 PARTITIONS = 2
 BACKOFF_S = (0.1,) * 4
@@ -352,3 +353,16 @@ class TestTheMemoryBroker(BrokerContract):
 
     def make(self) -> Broker:
         return self.broker
+
+
+class TestRabbitMQ(BrokerContract):
+    """The real one; each broker object has connections of its own, as each process has."""
+
+    __test__ = True
+
+    @pytest.fixture(autouse=True)
+    def _url(self, rabbitmq_url: str) -> None:
+        self.url = rabbitmq_url
+
+    def make(self) -> Broker:
+        return RabbitBroker([self.url], cast(Any, reactor), "contract", partitions=PARTITIONS)

@@ -1,0 +1,165 @@
+"""One AMQP connection that comes back by itself, to the next of several hosts, until it is stopped."""
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+from pika import URLParameters
+from pika.adapters.twisted_connection import TwistedProtocolConnection
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
+from twisted.internet.ssl import optionsForClientTLS
+from twisted.logger import Logger
+
+from eventframework.amqp import ANSWER_S, Channel
+from eventframework.clock import Reactor, sleep, stop_timer, within
+from eventframework.errors import BrokerUnavailable
+
+HEARTBEAT_S = 10
+BLOCKED_S = 30
+FLUSH_S = 2.0
+SLOWEST_RETRY_S = 15.0
+
+
+class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
+    """pika's protocol, which hangs up on a peer that takes nothing any more, instead of flushing for ever."""
+
+    def __init__(self, parameters: URLParameters, reactor: Reactor) -> None:
+        super().__init__(parameters, custom_reactor=reactor)
+        self._reactor = reactor
+        self._limits: list[Any] = []
+        self._impl._adapter_disconnect_stream = self.hang_up
+
+    def leave(self) -> None:
+        """Say goodbye and close; without an answer, hang up."""
+        if self.is_open:
+            self._limits.append(self._reactor.callLater(FLUSH_S, self.hang_up))
+            self.close()
+
+    def hang_up(self) -> None:
+        """Close after the flush, or soon without it."""
+        if not self.is_closed and self.transport is not None:
+            self._limits.append(self._reactor.callLater(FLUSH_S, self.transport.abortConnection))
+            self.transport.loseConnection()
+
+    def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
+        """The end, whoever wanted it."""
+        for limit in self._limits:
+            stop_timer(limit)
+        super().connectionLost(reason)
+
+    def on_blocked(self, block: Callable[[bool], None]) -> None:
+        """Tell when the broker blocks publishers and when it does no more."""
+        self._impl.add_on_connection_blocked_callback(lambda *_: block(True))
+        self._impl.add_on_connection_unblocked_callback(lambda *_: block(False))
+
+    async def open_channel(self, clock: Reactor) -> Channel:
+        """A new channel."""
+        opened = await within(clock, ANSWER_S, self.channel(), "channel")
+        return Channel(opened._channel, clock)
+
+
+Up = Callable[["Link", Channel], Awaitable[None]]
+
+
+class Link:
+    """A connection with one channel. `up` prepares each new one, `down` learns of its end."""
+
+    def __init__(
+        self, urls: Sequence[str], reactor: Reactor, name: str, up: Up, down: Callable[[], None]
+    ) -> None:
+        self._urls = list(urls)
+        self._reactor = reactor
+        self._name = name
+        self._up = up
+        self._down = down
+        self._protocol: _Protocol | None = None
+        self._running: Deferred[None] | None = None
+        self._stopping = False
+        self._log = Logger(namespace="eventframework.connection")
+
+    def start(self) -> None:
+        """Connect, and connect again, until stopped."""
+        random.shuffle(self._urls)
+        self._running = Deferred.fromCoroutine(self._run())
+
+    async def stop(self) -> None:
+        """Close; what was not acknowledged goes to others."""
+        self._stopping = True
+        running, self._running = self._running, None
+        if self._protocol is not None:
+            self.drop()
+        elif running is not None:
+            running.cancel()
+        if running is not None:
+            await running
+
+    def drop(self) -> None:
+        """End this connection; a link that is not stopped connects anew."""
+        if self._protocol is not None:
+            self._protocol.leave()
+
+    def on_blocked(self, block: Callable[[bool], None]) -> None:
+        """Tell when the broker blocks publishers and when it does no more."""
+        if self._protocol is not None:
+            self._protocol.on_blocked(block)
+
+    async def twisted_channel(self) -> Any:
+        """A second channel, of pika's own kind; raises BrokerUnavailable."""
+        if self._protocol is None:
+            raise BrokerUnavailable("not connected")
+        return await within(self._reactor, ANSWER_S, self._protocol.channel(), "channel")
+
+    async def _run(self) -> None:
+        turn = failures = 0
+        while not self._stopping:
+            url = self._urls[turn % len(self._urls)]
+            turn += 1
+            try:
+                await self._session(URLParameters(url))
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - whatever it was, the answer is to try the next host
+                failures += 1
+                self._log.warn("{name}: no connection: {error!r}", name=self._name, error=error)
+            if not self._stopping:
+                await self._pause(failures)
+
+    async def _pause(self, failures: int) -> None:
+        """Longer after each failure, and never in step with the others who lost the same broker."""
+        longest = min(SLOWEST_RETRY_S, 0.5 * 2**failures)
+        try:
+            await sleep(self._reactor, random.uniform(0.1, longest))  # noqa: S311
+        except Exception:  # noqa: BLE001 - only a stop ends the wait early
+            return
+
+    async def _session(self, parameters: URLParameters) -> None:
+        """From the connect to the end of the connection."""
+        protocol = await self._connect(parameters)
+        closed = protocol.closed
+        self._protocol = protocol
+        try:
+            await self._up(self, await protocol.open_channel(self._reactor))
+            reason = await closed
+            self._log.info("{name}: closed: {reason}", name=self._name, reason=reason)
+        finally:
+            self._protocol = None
+            self._down()
+            protocol.hang_up()
+
+    async def _connect(self, parameters: URLParameters) -> _Protocol:
+        parameters.heartbeat = HEARTBEAT_S
+        parameters.blocked_connection_timeout = BLOCKED_S
+        parameters.client_properties = {"connection_name": self._name}
+        endpoint: Any = HostnameEndpoint(cast(Any, self._reactor), parameters.host, parameters.port)
+        if parameters.ssl_options is not None:
+            endpoint = wrapClientTLS(optionsForClientTLS(parameters.host), endpoint)
+        protocol = _Protocol(parameters, self._reactor)
+        ready = protocol.ready
+        connect: Any = connectProtocol
+        await within(self._reactor, ANSWER_S, connect(endpoint, protocol), "connect")
+        try:
+            await within(self._reactor, ANSWER_S, ready, "login")
+        except BaseException:
+            protocol.hang_up()
+            raise
+        return protocol

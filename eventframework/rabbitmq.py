@@ -1,0 +1,245 @@
+"""The broker that is RabbitMQ: quorum queues, confirms, one connection to publish and one to consume."""
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pika import BasicProperties
+from pika.spec import Basic
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+
+from eventframework.amqp import ANSWER_S, Channel, Publisher
+from eventframework.broker import DeadLetter, Delivery, Hook
+from eventframework.clock import Reactor, stop_timer, within
+from eventframework.connection import Link
+from eventframework.declare import declare_queue, declare_waits, wait_name
+from eventframework.errors import BrokerUnavailable, EventError
+from eventframework.hooks import Hooks
+from eventframework.topology import DEAD, Queue, Topology
+
+ATTEMPTS, ERROR, QUEUE = "picket-attempts", "picket-error", "picket-queue"
+LONGEST_ERROR = 30_000
+"""Characters of a traceback that are kept, its last: all headers have to fit into one AMQP frame."""
+
+
+class RabbitBroker:
+    """One process's two connections to any of `urls` (amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://).
+
+    `name` is what the broker's own pages call the connections. `topology` is declared before anything is
+    published, besides the queues consumed here.
+    """
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        reactor: Reactor,
+        name: str,
+        *,
+        topology: Topology | None = None,
+        partitions: int = 16,
+    ) -> None:
+        self.partitions = partitions
+        self.clock = reactor
+        self._queues = (topology or Topology()).queues(partitions)
+        self._publishing = Link(urls, reactor, f"{name} publishes", self._publish_up, self._publish_down)
+        self._consuming = Link(urls, reactor, f"{name} consumes", self._consume_up, self._consume_down)
+        self._publisher: Publisher | None = None
+        self._channel: Channel | None = None
+        self._consumed = False
+        self._consumers: list[RabbitConsumer] = []
+        self._beginning = DeferredLock()
+        self._hooks = Hooks()
+        self._first: Deferred[None] | None = None
+        self._log = Logger(namespace="eventframework.rabbitmq")
+
+    def connected(self, hook: Hook) -> None:
+        """Run `hook` whenever both connections have come."""
+        self._hooks.add(hook)
+
+    async def start(self) -> None:
+        """Connect, for as long as it takes."""
+        first = self._first = Deferred()
+        self._publishing.start()
+        self._consuming.start()
+        await first
+
+    async def stop(self) -> None:
+        """Close both connections; `start` returns, if it still waited."""
+        await self._consuming.stop()
+        await self._publishing.stop()
+        self._started()
+
+    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+        """Return when RabbitMQ has confirmed it."""
+        await self.send(exchange, key, body, {})
+
+    async def send(self, exchange: str, key: str, body: bytes, headers: dict[str, Any]) -> None:
+        """The same, with headers."""
+        if self._publisher is None:
+            raise BrokerUnavailable("not connected")
+        await self._publisher.publish(exchange, key, body, headers)
+
+    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> "RabbitConsumer":
+        """Consume from now on, or from the connect on."""
+        consumer = RabbitConsumer(self, queue, prefetch, take)
+        self._consumers.append(consumer)
+        if self._channel is not None:
+            Deferred.fromCoroutine(self._begin_late(consumer, self._channel))
+        return consumer
+
+    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
+        """The oldest dead letters: taken, and put back by the end of the channel."""
+        channel = await self._publishing.twisted_channel()
+        letters: list[DeadLetter] = []
+        try:
+            while len(letters) < limit:
+                got = await within(self.clock, ANSWER_S, channel.basic_get(DEAD), "basic_get")
+                if got is None:
+                    break
+                letters.append(_dead_letter(got.properties, got.body))
+        finally:
+            channel.close()
+        return letters
+
+    async def _publish_up(self, link: Link, channel: Channel) -> None:
+        for queue in self._queues:
+            await declare_queue(channel, queue, queue.name)
+        await declare_waits(channel)
+        publisher = Publisher(channel)
+        await publisher.open()
+        link.on_blocked(publisher.block)
+        self._end_with(channel, link)
+        self._publisher = publisher
+        self._came()
+
+    def _publish_down(self) -> None:
+        self._publisher = None
+        self._hooks.up = False
+
+    async def _consume_up(self, link: Link, channel: Channel) -> None:
+        self._end_with(channel, link)
+        self._channel = channel
+        for consumer in list(self._consumers):
+            await self._begin(consumer, channel)
+        self._consumed = True
+        self._came()
+
+    def _consume_down(self) -> None:
+        self._channel = None
+        self._consumed = self._hooks.up = False
+
+    def _end_with(self, channel: Channel, link: Link) -> None:
+        """A channel that ends, or a consumer that the broker cancels, is put right by a new connection."""
+        channel.raw.add_on_close_callback(lambda *_: link.drop())
+        channel.raw.add_on_cancel_callback(lambda _: link.drop())
+
+    async def _begin(self, consumer: "RabbitConsumer", channel: Channel) -> None:
+        await self._beginning.acquire()
+        try:
+            await consumer.begin(channel)
+        finally:
+            self._beginning.release()
+
+    async def _begin_late(self, consumer: "RabbitConsumer", channel: Channel) -> None:
+        try:
+            await self._begin(consumer, channel)
+        except EventError as error:
+            self._log.warn("{queue} is not consumed yet: {error}", queue=consumer.queue.name, error=error)
+            self._consuming.drop()
+
+    def _came(self) -> None:
+        if self._publisher is not None and self._consumed:
+            Deferred.fromCoroutine(self._hooks.run()).addCallback(lambda _: self._started())
+
+    def _started(self) -> None:
+        first, self._first = self._first, None
+        if first is not None:
+            first.callback(None)
+
+
+class RabbitConsumer:
+    """A consumer that begins anew on each connection; a private queue has a new name each time."""
+
+    def __init__(
+        self, broker: RabbitBroker, queue: Queue, prefetch: int, take: Callable[[Delivery], None]
+    ) -> None:
+        self.broker = broker
+        self.queue = queue
+        self.take = take
+        self._prefetch = prefetch
+        self._tag = uuid.uuid4().hex
+        self._channel: Channel | None = None
+        self._timers: list[Any] = []
+
+    async def begin(self, channel: Channel) -> None:
+        """Declare the queue, and consume it over this channel."""
+        name = self.queue.name if self.queue.durable else f"{self.queue.name}.{uuid.uuid4().hex}"
+        await declare_queue(channel, self.queue, name)
+        await channel.call("basic_qos", prefetch_count=self._prefetch)
+        self._channel = channel
+        await channel.call(
+            "basic_consume", queue=name, on_message_callback=self._on_message, consumer_tag=self._tag
+        )
+
+    async def cancel(self) -> None:
+        """Get no more deliveries."""
+        for timer in self._timers:
+            stop_timer(timer)
+        if self._channel is not None and self._channel.raw.is_open:
+            await self._channel.call("basic_cancel", consumer_tag=self._tag)
+
+    def later(self, delay_s: float, delivery: "RabbitDelivery") -> None:
+        """Take it again after the delay, in this process: a private queue is not for others."""
+        self._timers = [timer for timer in self._timers if timer.active()]
+        self._timers.append(self.broker.clock.callLater(delay_s, self.take, delivery))
+
+    def _on_message(self, _: Any, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
+        if self._channel is not None:
+            self.take(RabbitDelivery(self, self._channel, method, properties, body))
+
+
+class RabbitDelivery:
+    """A message that is not acknowledged yet, on the channel that brought it."""
+
+    def __init__(
+        self,
+        consumer: RabbitConsumer,
+        channel: Channel,
+        method: Basic.Deliver,
+        properties: BasicProperties,
+        body: bytes,
+    ) -> None:
+        self.key: str = method.routing_key
+        self.body = body
+        self.redelivered: bool = method.redelivered
+        self.attempts: int = (properties.headers or {}).get(ATTEMPTS, 0)
+        self._consumer = consumer
+        self._channel = channel
+        self._tag = method.delivery_tag
+
+    def done(self) -> None:
+        """Acknowledge it."""
+        self._channel.acknowledge(self._tag)
+
+    async def retry(self, delay_s: float, attempts: int) -> None:
+        """Send a copy on the long way back to its queue, then acknowledge it."""
+        if not self._consumer.queue.durable:
+            self.attempts = attempts
+            self._consumer.later(delay_s, self)
+            return
+        headers = {ATTEMPTS: attempts}
+        await self._consumer.broker.send(wait_name(delay_s), self._consumer.queue.name, self.body, headers)
+        self.done()
+
+    async def bury(self, error: str) -> None:
+        """Send a copy to the dead letters, then acknowledge it."""
+        attempts = self.attempts + 1
+        headers = {ATTEMPTS: attempts, ERROR: error[-LONGEST_ERROR:], QUEUE: self._consumer.queue.name}
+        await self._consumer.broker.send("", DEAD, self.body, headers)
+        self.done()
+
+
+def _dead_letter(properties: BasicProperties, body: bytes) -> DeadLetter:
+    headers = properties.headers or {}
+    return DeadLetter(headers.get(QUEUE, ""), body, headers.get(ATTEMPTS, 0), headers.get(ERROR, ""))
