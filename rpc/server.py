@@ -1,8 +1,9 @@
 """Serves one interface on one port: length-prefixed, numbered messages, each answered once it can be."""
 
+from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred, DeferredList, TimeoutError  # noqa: A004 - Twisted's
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
@@ -15,6 +16,9 @@ from rpc.errors import RpcError, Unavailable
 CALLS_PER_CONNECTION = 64
 """Calls of one connection under way at a time; past it nothing more is read."""
 
+DRAIN_S = 2.0
+"""How long calls under way may take to be answered when the server stops."""
+
 
 class RpcServer:
     """A listening port for one interface of a dispatcher."""
@@ -24,9 +28,11 @@ class RpcServer:
         self.dispatcher = dispatcher
         self.connections: set[_Connection] = set()
         self._port: Any = None
+        self._reactor: Any = None
 
     def start(self, reactor: Reactor, host: str, port: int) -> int:
         """Listen; returns the port, which for port 0 is a free one. Raises twisted's CannotListenError."""
+        self._reactor = reactor
         self._port = reactor.listenTCP(port, _Factory(self), interface=host)
         chosen: int = self._port.getHost().port
         return chosen
@@ -37,7 +43,9 @@ class RpcServer:
             await self._port.stopListening()
         for connection in list(self.connections):
             connection.pauseProducing()  # type: ignore[no-untyped-call]
-        await DeferredList([call for connection in self.connections for call in connection.calls])
+        calls = DeferredList([call for connection in self.connections for call in connection.calls])
+        with suppress(TimeoutError, CancelledError):
+            await calls.addTimeout(DRAIN_S, self._reactor)
         for connection in list(self.connections):
             connection.transport.loseConnection()
 

@@ -20,7 +20,6 @@ class Service:
     name: ClassVar[str]
     streams: ClassVar[tuple[tuple[str, Share], ...]] = ()
     subscriptions: ClassVar[tuple[Subscription, ...]] = ()
-    uses_django: ClassVar[bool] = False
 
     @classmethod
     def taps(cls) -> tuple[Tap, ...]:
@@ -34,4 +33,4 @@ class Service:
         """Begin work; messages and calls arrive from now on."""
 
     async def stop(self) -> None:
-        """Take nothing new, finish what is under way, close what is the service's own."""
+        """Finish and close what is the service's own; handlers and calls under way are done by then."""

@@ -1,0 +1,190 @@
+"""The runner with small services of its own, on the memory broker and store."""
+
+import tempfile
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.request import urlopen
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from eventframework.catalogue import NodeUpdated
+from eventframework.framework import Framework
+from eventframework.policy import Policy, Share
+from eventframework.topology import Subscription, Tap
+from picket.settings import Settings
+from rpc import idl
+from rpc.dispatcher import Dispatcher
+from rpc.proxy import Proxy
+from services.base import Service
+from services.runner import Runner, topology
+from services.threads import DjangoThreads
+from statslib import Stats
+from timeseries.frames import Frame
+from timeseries.store import TimeSeriesStore
+
+steps: list[str] = []
+
+
+class Recorder(Service):
+    """Writes down what happens to it."""
+
+    async def setup(self) -> None:
+        steps.append(f"{self.name} setup")
+
+    async def start(self) -> None:
+        steps.append(f"{self.name} start")
+
+    async def stop(self) -> None:
+        steps.append(f"{self.name} stop")
+
+
+class First(Recorder):
+    """Serves time series."""
+
+    name = "query"
+
+    def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, stats: Stats) -> None:
+        rpc.serve("TimeSeries", self)
+        self.store = store
+        self.stats = stats
+
+    async def query(
+        self, account_id: str, context: idl.Context, node_id: str, query: idl.Query
+    ) -> idl.Series:
+        return idl.Series(times=b"", columns=[], resolution=f"{account_id}/{node_id}")
+
+    async def latest(self, account_id: str, context: idl.Context, node_id: str) -> list[idl.CheckState]:
+        return []
+
+
+class Second(Recorder):
+    """Asks the first."""
+
+    name = "second"
+    streams = (("results", Share.SCOPED),)
+    subscriptions = (Subscription(NodeUpdated, Policy.SCOPED_ROUND_ROBIN, "second"),)
+    seen: ClassVar[list[str]] = []
+
+    def __init__(self, *, bus: Framework, query: Proxy, threads: DjangoThreads, clock: Any) -> None:
+        self.query, self.threads, self.clock, self.bus = query, threads, clock, bus
+
+    async def setup(self) -> None:
+        await super().setup()
+        self.bus.subscribe(NodeUpdated, self.updated, Policy.SCOPED_ROUND_ROBIN, tag=self.name)
+
+    async def updated(self, event: NodeUpdated) -> None:
+        self.seen.append(event.node_id)
+
+
+class Broken(Recorder):
+    """Cannot start."""
+
+    name = "broken"
+
+    async def start(self) -> None:
+        raise OSError("no luck")
+
+
+class Curious(Service):
+    """Asks for what there is not."""
+
+    name = "curious"
+
+    def __init__(self, *, moon: object) -> None:
+        self.moon = moon
+
+
+def settings(**sections: Any) -> Settings:
+    home = Path(tempfile.mkdtemp(prefix="picket-test-"))
+    values = {"home": home, "store": {"kind": "memory"}, "rpc": {"query": "127.0.0.1:0"}}
+    return Settings.model_validate(values | sections)
+
+
+class RunnerTest(TestCase):
+    def setUp(self) -> None:
+        steps.clear()
+        Second.seen.clear()
+
+    def make(self, *services: type[Service], listen: bool = False, **sections: Any) -> Runner:
+        return Runner(services, settings(**sections), reactor, enabled=services, listen=listen)
+
+    async def test_services_start_in_order_and_stop_in_reverse(self) -> None:
+        runner = self.make(First, Second)
+        await runner.start()
+        await runner.stop()
+        assert steps == [
+            "query setup",
+            "second setup",
+            "query start",
+            "second start",
+            "second stop",
+            "query stop",
+        ]
+
+    async def test_a_service_is_given_what_its_constructor_names(self) -> None:
+        runner = self.make(First, Second)
+        await runner.start()
+        first, second = runner.services
+        assert isinstance(first, First)
+        assert isinstance(second, Second)
+        assert second.clock is reactor
+        assert first.stats.name == "query"
+        frame = Frame("a1", "n1", "a:1", 5, 6, b"{}")
+        await first.store.write([frame])
+        assert await first.store.latest("a1", "n1") == frame
+        assert await second.threads.run(lambda word: word.upper(), "done") == "DONE"
+        answer = await second.query.query("a1", "n1", idl.Query(check="cpu"))
+        assert answer.resolution == "a1/n1"
+        await runner.stop()
+
+    async def test_events_reach_a_hosted_service(self) -> None:
+        runner = self.make(Second)
+        await runner.start()
+        await runner.bus.publish(NodeUpdated(account_id="a1", node_id="n1", changes={}))
+        await runner.stop()
+        assert Second.seen == ["n1"]
+
+    async def test_interfaces_listen_and_blocking_proxies_answer(self) -> None:
+        runner = self.make(First, listen=True)
+        await runner.start()
+        elsewhere = Runner(
+            [],
+            settings(rpc={"query": [("127.0.0.1", runner.ports["query"])]}),
+            reactor,
+            enabled=[],
+            listen=False,
+        )
+        for proxy in (runner.blocking("query"), elsewhere.blocking("query")):
+            answer = await deferToThread(proxy.query, "a1", "n1", idl.Query(check="cpu"))
+            assert answer.resolution == "a1/n1"
+            proxy.close()
+        await elsewhere.stop()
+        await runner.stop()
+
+    async def test_stats_are_served_where_the_settings_say(self) -> None:
+        runner = self.make(First, listen=True, stats={"listen": "127.0.0.1:0"})
+        await runner.start()
+        where = f"http://127.0.0.1:{runner.ports['stats']}"
+        text = await deferToThread(lambda: urlopen(f"{where}/readyz", timeout=5).read())
+        assert text == b"ready\n"
+        await runner.stop()
+
+    async def test_a_service_that_cannot_start_takes_down_what_was_up(self) -> None:
+        runner = self.make(First, Broken)
+        with pytest.raises(OSError, match="no luck"):
+            await runner.start()
+        assert steps[-2:] == ["broken stop", "query stop"]
+        await runner.stop()
+        assert steps.count("query stop") == 1
+
+    async def test_asking_for_the_unknown_is_an_error(self) -> None:
+        with pytest.raises(TypeError, match="Curious asks for 'moon'; there are: clock"):
+            await self.make(Curious).start()
+
+    def test_the_topology_has_the_streams_and_events_of_all(self) -> None:
+        found = topology([First, Second])
+        assert found.taps == (Tap("results", "second", Share.SCOPED),)
+        assert found.subscriptions == Second.subscriptions
