@@ -1,0 +1,121 @@
+"""`picket gateway`, `picket web` and `picket run`: the product's processes, on RabbitMQ and Cassandra."""
+
+import socket
+from collections.abc import Sequence
+
+from twisted.internet.threads import deferToThread
+
+from agent_gateway.gateway import Gateway
+from eventframework import sync
+from picket import process, relational, tls
+from picket.errors import PicketError
+from picket.reactor import Reactor
+from picket.settings import Settings
+from picket.web import PassedOn, Web
+from services.registry import UnknownService, find
+from services.runner import Runner
+
+
+def run_gateway(settings: Settings, *, verbose: bool) -> int:
+    """The gateway, until it is told to stop; the exit code."""
+    return process.serve(lambda reactor: GatewayProcess(settings, reactor), verbose=verbose)
+
+
+def run_web(settings: Settings, *, verbose: bool) -> int:
+    """The pages and the API, until they are told to stop; the exit code."""
+    relational.set_up(settings)
+    return process.serve(lambda reactor: WebProcess(settings, reactor), verbose=verbose)
+
+
+def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> int:
+    """Services of these names, until they are told to stop; the exit code."""
+    try:
+        classes = [find(name) for name in names]
+    except UnknownService as error:
+        raise PicketError(str(error)) from error
+    if any(cls.uses_django for cls in classes):
+        relational.set_up(settings)
+    return process.serve(lambda reactor: ServicesProcess(Runner(classes, settings, reactor)), verbose=verbose)
+
+
+class ServicesProcess:
+    """One or more services."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def start(self) -> None:
+        """Start them, and say so."""
+        await self._runner.start()
+        ready(self._runner.name)
+
+    async def stop(self) -> None:
+        """Drain and stop them."""
+        await self._runner.stop()
+
+
+class GatewayProcess:
+    """The endpoint that agents connect to."""
+
+    def __init__(self, settings: Settings, reactor: Reactor) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._runner = Runner([], settings, reactor, name="gateway")
+        self._gateway = Gateway(
+            clock=reactor,
+            bus=self._runner.bus,
+            directory=self._runner.client("directory"),
+            limits=settings.agents.limits,
+            stats=self._runner.stats("gateway"),
+            gateway_id=settings.agents.gateway_id or socket.gethostname(),
+        )
+
+    async def start(self) -> None:
+        """Reach the broker first: nothing is accepted that could not be kept."""
+        await self._runner.start()
+        await self._gateway.start(self._reactor, self._settings.agents.listen, await self._tls_files())
+        ready("gateway")
+
+    async def stop(self) -> None:
+        """Publish what was accepted, then close."""
+        await self._gateway.stop()
+        await self._runner.stop()
+
+    async def _tls_files(self) -> tls.TlsFiles:
+        agents = self._settings.agents
+        if agents.certificate and agents.private_key:
+            return tls.TlsFiles(agents.ca or agents.certificate, agents.certificate, agents.private_key)
+        return await deferToThread(tls.ensure, self._settings.home / "tls", [socket.gethostname()])
+
+
+class WebProcess:
+    """The dashboard and the REST API."""
+
+    def __init__(self, settings: Settings, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._runner = Runner([], settings, reactor, name="web")
+        live = settings.live.listen
+        self._web = Web(reactor, settings.web.listen, PassedOn(live.host, live.port, b"/live", reactor))
+
+    async def start(self) -> None:
+        """Reach the broker, then serve."""
+        from webapp import backend
+
+        await self._runner.start()
+        backend.install(
+            timeseries=self._runner.blocking("query"),
+            live=self._runner.blocking("live"),
+            publish=sync.publisher(self._runner.bus, self._reactor),
+        )
+        self._web.start()
+        ready(f"web at http://{self._web.address}")
+
+    async def stop(self) -> None:
+        """Finish the requests under way."""
+        await self._web.stop()
+        await self._runner.stop()
+
+
+def ready(what: str) -> None:
+    """The line by which those who started this process know that it works."""
+    print(f"picket {what}: ready", flush=True)

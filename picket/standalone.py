@@ -1,0 +1,121 @@
+"""`picket up`: everything wired into one process, with an agent of this machine as its child."""
+
+import socket
+from pathlib import Path
+
+from twisted.internet.threads import deferToThread
+from twisted.logger import Logger
+
+from agent_gateway.gateway import Gateway
+from eventframework import sync
+from picket import home, process, relational, tls
+from picket.child import AgentProcess
+from picket.reactor import Reactor
+from picket.settings import Endpoint, Live, Settings
+from picket.web import PassedOn, Web
+from services.registry import SERVICES, find
+from services.runner import Runner
+
+ANYWHERE_LOCAL = Endpoint("127.0.0.1", 0)
+
+
+def run(settings: Settings, *, agent: bool, verbose: bool) -> int:
+    """Run it in this terminal until Ctrl-C; the exit code."""
+    lock = home.lock(settings.home)
+    relational.set_up(settings)
+    with lock:
+        return process.serve(lambda reactor: Standalone(settings, reactor, agent=agent), verbose=verbose)
+
+
+class Standalone:
+    """Every service, the gateway and the web, over the memory broker and SQLite in `settings.home`."""
+
+    log = Logger(namespace="picket")
+
+    def __init__(self, settings: Settings, reactor: Reactor, *, agent: bool) -> None:
+        self._settings = settings
+        self._reactor = reactor
+        self._with_agent = agent
+        inside = settings.model_copy(update={"live": Live(listen=ANYWHERE_LOCAL)})
+        self._runner = Runner([find(name) for name in SERVICES], inside, reactor, listen=False, name="picket")
+        self._started: list[Gateway | Web | Runner | AgentProcess] = []
+
+    async def start(self) -> None:
+        """Migrate, start the services, then let agents and browsers in, and say where."""
+        await deferToThread(relational.migrate)
+        files = await deferToThread(tls.ensure, self._settings.home / "tls", [socket.gethostname()])
+        self._started.append(self._runner)
+        await self._runner.start()
+        web = await self._start_web()
+        gateway = await self._start_gateway(files)
+        if self._with_agent:
+            arguments = await deferToThread(self._thd_agent, gateway.port, files.ca)
+            child = AgentProcess(self._reactor, arguments, self._settings.home / "agent.log")
+            self._started.append(child)
+            child.start()
+        link = await deferToThread(relational.sign_in_link, self._settings, str(web.address))
+        greet(web.address, Endpoint(self._settings.agents.listen.host, gateway.port), link)
+
+    async def stop(self) -> None:
+        """What came last goes first: no new frames, no new requests, then the services."""
+        for part in reversed(self._started):
+            await part.stop()
+
+    async def _start_web(self) -> Web:
+        from webapp import backend
+
+        backend.install(
+            timeseries=self._runner.blocking("query"),
+            live=self._runner.blocking("live"),
+            publish=sync.publisher(self._runner.bus, self._reactor),
+        )
+        live = next(service for service in self._runner.services if service.name == "live")
+        place = live.address
+        web = Web(
+            self._reactor,
+            self._settings.web.listen,
+            PassedOn(place.host, place.port, b"/live", self._reactor),
+        )
+        web.start()
+        self._started.append(web)
+        return web
+
+    async def _start_gateway(self, files: tls.TlsFiles) -> Gateway:
+        gateway = Gateway(
+            clock=self._reactor,
+            bus=self._runner.bus,
+            directory=self._runner.client("directory"),
+            limits=self._settings.agents.limits,
+            stats=self._runner.stats("gateway"),
+            gateway_id=self._settings.agents.gateway_id or socket.gethostname(),
+        )
+        await gateway.start(self._reactor, self._settings.agents.listen, files)
+        self._started.append(gateway)
+        return gateway
+
+    def _thd_agent(self, port: int, ca: Path) -> list[str]:
+        """The arguments of this machine's own agent; its key is made at the first start."""
+        folder = self._settings.home / "agent"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        key, secret = folder / "key", folder / "secret"
+        if not secret.exists():
+            made = relational.create_key("this machine", "", ["agent"])
+            key.write_text(made.key)
+            home.write_secret(secret, made.secret)
+        return [
+            *("--endpoint", f"localhost:{port}", "--ca", str(ca), "--state", str(folder)),
+            *("--key", key.read_text(), "--secret-file", str(secret)),
+        ]
+
+
+def greet(web: Endpoint, agents: Endpoint, link: str) -> None:
+    """Say that it is ready, and where; this is data, so it goes to standard output."""
+    print(
+        "\nPicket is ready.\n"
+        f"  pages    http://{web}/\n"
+        f"  agents   {agents}\n"
+        f"  sign in  {link}\n"
+        "           once, within half an hour; `picket sign-in-link` makes another\n"
+        "Ctrl-C stops it; the next start finds all data again.",
+        flush=True,
+    )
