@@ -1,8 +1,6 @@
 """Who an agent is and what it runs: the rules are those of `webapp.nodes`, each call one step in a thread."""
 
 import json
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
 
 from twisted.logger import Logger
 
@@ -13,15 +11,7 @@ from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused
 from services.base import Service
-
-T = TypeVar("T")
-
-
-class Threads(Protocol):
-    """Runs Django work off the reactor, and closes old database connections."""
-
-    def run(self, thd_step: Callable[..., T], *arguments: Any) -> Awaitable[T]:
-        """What `thd_step(*arguments)` returns or raises."""
+from services.threads import DjangoThreads
 
 
 class Directory(Service):
@@ -31,7 +21,7 @@ class Directory(Service):
     uses_django = True
     _log = Logger()
 
-    def __init__(self, *, rpc: Dispatcher, threads: Threads, bus: Framework) -> None:
+    def __init__(self, *, rpc: Dispatcher, threads: DjangoThreads, bus: Framework) -> None:
         self._rpc, self._threads, self._bus = rpc, threads, bus
 
     async def setup(self) -> None:
