@@ -1,0 +1,338 @@
+"""Live pages: the newest frame of every node in memory, and Server-Sent Events of them to browsers.
+
+`/live/events?ticket=T` sends a summary of each node of the account (`event: node`); with `&node=ID` the
+frames of one node (`event: frame`), as far as they are news. What is known comes first, at once. Ids are
+frame times. `event: gap` says that something was missed and the page must fetch anew.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import msgspec
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IListeningPort, IPushProducer, IReactorTCP, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+from zope.interface import implementer
+
+from eventframework.framework import Framework
+from eventframework.policy import Share
+from eventframework.stream import Batch
+from picket.settings import Settings
+from rpc import idl
+from rpc.dispatcher import Dispatcher
+from rpc.errors import RpcError
+from services.base import Service
+from statslib import Stats
+from timeseries.errors import InvalidFrame
+from timeseries.frames import CheckResult, Frame, Value, decode_batch
+from webapp import live_ticket
+from webapp.dashboard.latest import Latest, NodeLatest, Summary, result_of, summarize
+from webapp.errors import Refused
+
+PING_S = 15.0
+BUFFER_BYTES = 256 * 1024
+STREAMS_PER_ACCOUNT = 200
+WHOLE_ACCOUNT = ""
+GAP = b"event: gap\ndata: {}\n\n"
+PING = b": ping\n\n"
+
+_json = msgspec.json.Encoder()
+
+
+class Live(Service):
+    """Newest frames of every node, and their way to browsers by Server-Sent Events."""
+
+    name = "live"
+    streams = (("results", Share.FANOUT),)
+    _log = Logger()
+
+    def __init__(
+        self,
+        *,
+        clock: IReactorTime,
+        reactor: IReactorTCP,
+        bus: Framework,
+        settings: Settings,
+        rpc: Dispatcher,
+        query: Any,
+        stats: Stats,
+    ) -> None:
+        self._clock, self._reactor, self._bus, self._rpc = clock, reactor, bus, rpc
+        self._query, self._stats = query, stats
+        self._settings = settings
+        self._latest = Latest()
+        self._viewers: dict[tuple[str, str], set[Viewer]] = {}
+        self._pings = LoopingCall(self._ping)
+        self._pings.clock = clock
+        self._port: IListeningPort | None = None
+
+    async def setup(self) -> None:
+        """Take every batch of the stream, and calls for snapshots."""
+        self._bus.stream("results").consume(self.name, self._take_batch, Share.FANOUT)
+        self._rpc.serve("Live", self)
+        self._stats.gauge("viewers", lambda: sum(map(len, self._viewers.values())))
+
+    async def start(self) -> None:
+        """Listen for browsers' streams."""
+        host, port = self._settings.live.listen
+        self._port = self._reactor.listenTCP(port, self.site(), interface=host)  # type: ignore[arg-type]
+        self._pings.start(PING_S, now=False)
+
+    async def stop(self) -> None:
+        """End every stream; browsers come back by themselves."""
+        if self._pings.running:
+            self._pings.stop()
+        for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
+            viewer.end()
+        if self._port is not None:
+            await (self._port.stopListening() or succeed(None))
+
+    def site(self) -> Site:
+        """What is served over HTTP: `/live/events`."""
+        root, live = Resource(), Resource()
+        root.putChild(b"live", live)
+        live.putChild(b"events", Events(self, self._settings.secret_key))
+        site = Site(root, reactor=self._reactor)  # type: ignore[no-untyped-call]
+        site.noisy = False
+        site.displayTracebacks = False
+        return site
+
+    @property
+    def address(self) -> Any:
+        """Where it listens, once started."""
+        assert self._port is not None  # noqa: S101 - asked for too early
+        return self._port.getHost()
+
+    async def snapshot(
+        self, account_id: str, context: object, node_ids: list[str]
+    ) -> list[idl.NodeSnapshot]:  # noqa: ARG002 - the IDL's
+        """Live.snapshot of rpc/picket.thrift; no ids: every node of the account that is in memory."""
+        for node_id in node_ids:
+            await self._prime(account_id, node_id)
+        known = self._latest.of_account(account_id)
+        wanted = node_ids or list(known)
+        return [_snapshot(node_id, known[node_id]) for node_id in wanted if node_id in known]
+
+    async def watch(self, viewer: "Viewer", last_id: str) -> None:
+        """Send what is known, then what comes, until the viewer goes."""
+        if viewer.node_id != WHOLE_ACCOUNT:
+            await self._prime(viewer.account_id, viewer.node_id)
+        if viewer.gone:
+            return
+        for message in self._first(viewer, last_id):
+            viewer.send(message)
+        self._viewers.setdefault(viewer.topic, set()).add(viewer)
+
+    def leave(self, viewer: "Viewer") -> None:
+        """Send no more to this one."""
+        viewers = self._viewers.get(viewer.topic, set())
+        viewers.discard(viewer)
+        if not viewers:
+            self._viewers.pop(viewer.topic, None)
+
+    def is_full(self, account_id: str) -> bool:
+        """Whether the account has as many streams as it may."""
+        counts = (len(viewers) for topic, viewers in self._viewers.items() if topic[0] == account_id)
+        return sum(counts) >= STREAMS_PER_ACCOUNT
+
+    def _first(self, viewer: "Viewer", last_id: str) -> Iterator[bytes]:
+        yield PING
+        if viewer.node_id == WHOLE_ACCOUNT:
+            for node_id, known in self._latest.of_account(viewer.account_id).items():
+                yield _message("node", known.time_ms, _summary(node_id, known))
+            return
+        node = self._latest.find(*viewer.topic)
+        if node is None:
+            return
+        if last_id and last_id != str(node.time_ms):
+            yield GAP
+        for time_ms, results in node.frames():
+            yield _frame_message(viewer.node_id, time_ms, node.received_ms, results)
+
+    async def _take_batch(self, batch: Batch) -> None:
+        for frame in decode_batch(batch.body):
+            try:
+                self._take(frame)
+            except InvalidFrame as error:
+                self._stats.increment("frames_invalid")
+                self._log.warn("frame of {node} left out: {error}", node=frame.node_id, error=error)
+
+    def _take(self, frame: Frame) -> None:
+        news = self._latest.take(frame, int(self._clock.seconds() * 1000))
+        self._stats.increment("frames")
+        if not news:
+            return
+        account_id, node_id = frame.account_id, frame.node_id
+        if watching := self._viewers.get((account_id, node_id)):
+            self._send(watching, _frame_message(node_id, frame.time_ms, frame.received_ms, news))
+        if watching := self._viewers.get((account_id, WHOLE_ACCOUNT)):
+            known = self._latest.make(account_id, node_id)
+            self._send(watching, _message("node", known.time_ms, _summary(node_id, known)))
+
+    def _send(self, viewers: "set[Viewer]", message: bytes) -> None:
+        for viewer in list(viewers):
+            viewer.send(message)
+
+    def _ping(self) -> None:
+        for viewers in list(self._viewers.values()):
+            self._send(viewers, PING)
+
+    async def _prime(self, account_id: str, node_id: str) -> None:
+        """After a start, a node's latest is in the store only: read it when it is first asked for."""
+        if self._latest.find(account_id, node_id):
+            return
+        try:
+            states = await self._query.latest(account_id, node_id)
+        except RpcError as error:
+            self._log.warn("no latest of {node}: {error}", node=node_id, error=error)
+            return
+        for state in states:
+            node = self._latest.make(account_id, node_id)
+            node.take(state.time_ms, state.time_ms, [result_of(state)])
+
+
+@implementer(IPushProducer)
+class Viewer:
+    """One browser's stream. While its connection is full, messages wait; past the bound they become a gap."""
+
+    def __init__(self, request: Request, account_id: str, node_id: str) -> None:
+        self.account_id, self.node_id = account_id, node_id
+        self.gone = False
+        self._request = request
+        self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
+        self._paused = self._missed = False
+        request.registerProducer(self, True)  # type: ignore[no-untyped-call]
+
+    @property
+    def topic(self) -> tuple[str, str]:
+        """What it watches: (account, node), or (account, WHOLE_ACCOUNT)."""
+        return self.account_id, self.node_id
+
+    def send(self, message: bytes) -> None:
+        """Write a message now, or keep it until the connection takes more."""
+        if self.gone:
+            return
+        if not self._paused:
+            self._request.write(message)
+        elif not self._missed:
+            self._keep(message)
+
+    def end(self) -> None:
+        """Close the stream."""
+        if not self.gone:
+            self.gone = True
+            self._request.unregisterProducer()  # type: ignore[no-untyped-call]
+            self._request.finish()
+
+    def pauseProducing(self) -> None:
+        """The connection is full."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The connection takes more."""
+        self._paused = False
+        if self._missed:
+            self._missed = False
+            self._request.write(GAP)
+        while self._waiting and not self._paused:
+            message = self._waiting.popleft()
+            self._waiting_bytes -= len(message)
+            self._request.write(message)
+
+    def stopProducing(self) -> None:
+        """The connection is lost."""
+        self.gone = True
+
+    def _keep(self, message: bytes) -> None:
+        self._waiting.append(message)
+        self._waiting_bytes += len(message)
+        if self._waiting_bytes > BUFFER_BYTES:
+            self._waiting.clear()
+            self._waiting_bytes = 0
+            self._missed = True
+
+
+class Events(Resource):
+    """`/live/events`: checks the ticket, then the stream is the service's."""
+
+    isLeaf: ClassVar[bool] = True
+    _log = Logger()
+
+    def __init__(self, live: Live, secret_key: str) -> None:
+        super().__init__()
+        self._live, self._secret_key = live, secret_key
+
+    def render_GET(self, request: Request) -> bytes | int:
+        """Twisted's: begin a stream, or say why not."""
+        try:
+            account_id = live_ticket.read(_argument(request, b"ticket"), self._secret_key)
+        except Refused as error:
+            return _plain(request, 403, error.message)
+        if self._live.is_full(account_id):
+            return _plain(request, 429, "this account has too many live pages open")
+        self._begin(request, account_id, _argument(request, b"node"))
+        return NOT_DONE_YET
+
+    def _begin(self, request: Request, account_id: str, node_id: str) -> None:
+        request.setHeader(b"content-type", b"text/event-stream; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"x-accel-buffering", b"no")
+        viewer = Viewer(request, account_id, node_id)
+        request.notifyFinish().addBoth(self._left, viewer)
+        last_id = request.getHeader("last-event-id") or ""
+        watching = Deferred.fromCoroutine(self._live.watch(viewer, last_id))
+        watching.addErrback(lambda failure: self._log.failure("stream not begun", failure))
+
+    def _left(self, _reason: object, viewer: Viewer) -> None:
+        viewer.gone = True
+        self._live.leave(viewer)
+
+
+def _argument(request: Request, name: bytes) -> str:
+    values: list[bytes] = (request.args or {}).get(name, [b""])
+    return values[0].decode("utf-8", "replace")
+
+
+def _plain(request: Request, code: int, text: str) -> bytes:
+    request.setResponseCode(code)
+    request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+    return text.encode()
+
+
+def _message(event: str, time_ms: int, data: object) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (time_ms, event.encode(), _json.encode(data))
+
+
+def _frame_message(node_id: str, time_ms: int, received_ms: int, results: list[CheckResult]) -> bytes:
+    data = {"node": node_id, "time": time_ms, "received": received_ms, "results": results}
+    return _message("frame", time_ms, data)
+
+
+def _summary(node_id: str, known: NodeLatest) -> Summary:
+    return summarize(node_id, known.time_ms, (seen.result for seen in known.checks.values()))
+
+
+def _snapshot(node_id: str, known: NodeLatest) -> idl.NodeSnapshot:
+    checks = [
+        idl.CheckState(
+            check=seen.result.check,
+            key=seen.result.key,
+            state=seen.result.state,
+            status=seen.result.status,
+            time_ms=seen.time_ms,
+            metrics=[_metric(name, value, seen.result.rates) for name, value in seen.result.metrics.items()],
+        )
+        for seen in known.checks.values()
+    ]
+    times = {"time_ms": known.time_ms, "received_ms": known.received_ms}
+    return idl.NodeSnapshot(node_id=node_id, checks=checks, **times)
+
+
+def _metric(name: str, value: Value, rates: list[str]) -> idl.Metric:
+    kind = "gauge" if name in rates else {int: "int", float: "float", str: "string"}[type(value)]
+    return idl.Metric(name=name, kind=kind, value=value if isinstance(value, str) else repr(value))

@@ -1,0 +1,144 @@
+"""The newest result of every check of every node, what of a frame is news, and a node in one line.
+
+Needs no Django: the live service keeps it, and the overview makes the same line from a snapshot.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from rpc import idl
+from timeseries.frames import CheckResult, Frame, Value, decode_payload
+
+FUTURE_MS = 5 * 60_000
+"""A frame further ahead of our clock than this is no news: it would hide all that come after it."""
+
+CheckId = tuple[str, str]
+Found = dict[str, list[CheckResult]]
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """A check's newest result and its time, in milliseconds."""
+
+    time_ms: int
+    result: CheckResult
+
+
+class NodeLatest(msgspec.Struct):
+    """What is known of one node; `checks` by (check, key)."""
+
+    time_ms: int = 0
+    received_ms: int = 0
+    checks: dict[CheckId, Seen] = {}
+
+    def take(self, time_ms: int, received_ms: int, results: Iterable[CheckResult]) -> list[CheckResult]:
+        """Keep what is newer than what is known; returns that. A frame sent again gives nothing."""
+        news = [result for result in results if time_ms > self._time_of(result)]
+        for result in news:
+            self.checks[result.check, result.key] = Seen(time_ms, result)
+        self.time_ms = max(self.time_ms, time_ms)
+        self.received_ms = max(self.received_ms, received_ms)
+        return news
+
+    def _time_of(self, result: CheckResult) -> int:
+        seen = self.checks.get((result.check, result.key))
+        return seen.time_ms if seen else 0
+
+    def frames(self) -> Iterator[tuple[int, list[CheckResult]]]:
+        """All that is known, as (time, results) in order of time: taking them anew gives the same."""
+        by_time: dict[int, list[CheckResult]] = {}
+        for seen in self.checks.values():
+            by_time.setdefault(seen.time_ms, []).append(seen.result)
+        yield from sorted(by_time.items())
+
+
+class Latest:
+    """The nodes of all accounts; every question names the account."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, dict[str, NodeLatest]] = {}
+
+    def take(self, frame: Frame, now_ms: int) -> list[CheckResult]:
+        """The results of a frame that are news; raises InvalidFrame."""
+        if frame.time_ms > now_ms + FUTURE_MS:
+            return []
+        node = self.make(frame.account_id, frame.node_id)
+        return node.take(frame.time_ms, frame.received_ms, decode_payload(frame.payload).results)
+
+    def make(self, account_id: str, node_id: str) -> NodeLatest:
+        """What is known of the node, from now on kept."""
+        return self._accounts.setdefault(account_id, {}).setdefault(node_id, NodeLatest())
+
+    def find(self, account_id: str, node_id: str) -> NodeLatest | None:
+        """What is known of the node; None when nothing is."""
+        return self._accounts.get(account_id, {}).get(node_id)
+
+    def of_account(self, account_id: str) -> dict[str, NodeLatest]:
+        """Every known node of the account, by id."""
+        return self._accounts.get(account_id, {})
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """A node in one line: shares in percent, traffic in bytes a second without the loopback's."""
+
+    node: str
+    time: int
+    cpu: float | None
+    mem: float | None
+    disk: float | None
+    in_bytes: float | None
+    out_bytes: float | None
+    load: float | None
+
+
+def result_of(state: idl.CheckState) -> CheckResult:
+    """The result that a check's state tells of; its metrics travelled as text."""
+    return CheckResult(
+        check=state.check,
+        key=state.key,
+        state=state.state,  # type: ignore[arg-type]
+        status=state.status,
+        metrics={metric.name: _value(metric) for metric in state.metrics},
+        rates=[metric.name for metric in state.metrics if metric.kind == "gauge"],
+    )
+
+
+def _value(metric: idl.Metric) -> Value:
+    if metric.kind == "string":
+        return metric.value
+    try:
+        return int(metric.value)
+    except ValueError:
+        return float(metric.value)
+
+
+def summarize(node_id: str, time_ms: int, results: Iterable[CheckResult]) -> Summary:
+    """The line of a node from its newest results."""
+    found: Found = {}
+    for result in results:
+        found.setdefault(result.check, []).append(result)
+    idle = _first(found, "cpu", "cpu_idle")
+    used, total = _first(found, "mem", "mem_used"), _first(found, "mem", "mem_total")
+    return Summary(
+        node=node_id,
+        time=time_ms,
+        cpu=None if idle is None else max(0.0, 100 - idle),
+        mem=None if used is None or not total else 100 * used / total,
+        disk=max(_numbers(found, "disk", "capacity"), default=None),
+        in_bytes=_sum(_numbers(found, "net", "in_bytes")),
+        out_bytes=_sum(_numbers(found, "net", "out_bytes")),
+        load=_first(found, "loadaverage", "loadaverage_1m"),
+    )
+
+
+def _numbers(found: Found, check: str, metric: str) -> list[float]:
+    values = [result.metrics.get(metric) for result in found.get(check, []) if result.key != "lo"]
+    return [float(value) for value in values if isinstance(value, int | float)]
+
+
+def _first(found: Found, check: str, metric: str) -> float | None:
+    return next(iter(_numbers(found, check, metric)), None)
+
+
+def _sum(numbers: list[float]) -> float | None:
+    return sum(numbers) if numbers else None
