@@ -1,14 +1,13 @@
-"""`python -m bench.readback` counts which of the frames given on standard input the embedded store has lost.
+"""`python -m bench.readback` counts which of the frames given on standard input the store has lost.
 
-Input: one JSON array of `bench.fleet.Identity`; output: the number of those that the store under PICKET_HOME
-does not give back as they were sent.
+Input: one JSON array of `bench.fleet.Identity`; output: the number of those that the store of this
+home (PICKET_HOME) does not give back as they were sent.
 """
 
 import sys
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,9 +16,9 @@ from twisted.internet.defer import Deferred
 
 from bench.fleet import Identity
 from picket import relational
-from picket.settings import load
+from picket.settings import Settings, load
+from services.engines import make_store
 from timeseries.frames import Frame
-from timeseries.sqlite import SqliteStore
 from timeseries.store import TimeSeriesStore
 
 
@@ -40,8 +39,8 @@ def _identity(frame: Frame) -> Identity:
     return Identity(frame.node_id, frame.time_ms, frame.origin, zlib.crc32(frame.payload))
 
 
-async def _count(reactor: Any, home: Path, account_id: str) -> None:
-    store = SqliteStore(home / "series.db", reactor)
+async def _count(reactor: Any, settings: Settings, account_id: str) -> None:
+    store = make_store(settings, reactor)
     await store.open()
     expected = [Identity(*fields) for fields in orjson.loads(sys.stdin.read())]
     print(await lost(store, account_id, expected))
@@ -55,7 +54,7 @@ def main() -> None:
     from webapp.accounts.models import Account
 
     account_id = Account.objects.get().id
-    task.react(lambda reactor: Deferred.fromCoroutine(_count(reactor, settings.home, account_id)))
+    task.react(lambda reactor: Deferred.fromCoroutine(_count(reactor, settings, account_id)))
 
 
 if __name__ == "__main__":
