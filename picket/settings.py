@@ -206,7 +206,8 @@ class _FromEnvironment(BaseSettings, Settings):
         """Variables, then files that they name, then the values given (those of picket.toml)."""
         environment = EnvSettingsSource(settings_cls)
         files, _problems = _secret_files(os.environ)
-        environment.env_vars = {**files, **environment.env_vars}
+        plain = {name: value for name, value in environment.env_vars.items() if not name.endswith("_file")}
+        environment.env_vars = files | plain
         return environment, init_settings
 
 
