@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import msgspec
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -20,12 +21,13 @@ PARTITIONS = 2
 BACKOFF_S = (0.1,) * 4
 
 
-class Rung(Event, frozen=True):
-    """Somebody is at the door."""
-
-    topic = "rung"
-
-    door: int
+def ringing() -> Any:
+    """An event class with a topic, and so with queues, of one test's own."""
+    topic = f"rung_{uuid.uuid4().hex[:8]}"
+    fields = [("door", int)]
+    return msgspec.defstruct(
+        "Rung", fields, bases=(Event,), namespace={"topic": topic}, frozen=True, kw_only=True
+    )
 
 
 class Rang(Event, frozen=True):
@@ -54,7 +56,7 @@ class Inbox:
     def __init__(self) -> None:
         self.doors: list[int] = []
 
-    async def rung(self, event: Rung) -> None:
+    async def rung(self, event: Any) -> None:
         self.doors.append(event.door)
 
 
@@ -68,6 +70,7 @@ class BrokerContract(unittest.TestCase):
 
     def setUp(self) -> None:
         self.frameworks: list[Framework] = []
+        self.rung = ringing()
         self.stream = f"results{uuid.uuid4().hex[:8]}"
         self.addCleanup(lambda: Deferred.fromCoroutine(self.leave()))
 
@@ -86,13 +89,13 @@ class BrokerContract(unittest.TestCase):
 
     async def rings(self, framework: Framework, doors: int) -> None:
         for door in range(doors):
-            await framework.publish(Rung(door=door))
+            await framework.publish(self.rung(door=door))
 
     async def test_fanout_gives_every_subscriber_a_copy(self) -> None:
         inboxes = [Inbox() for _ in range(3)]
         framework = self.framework()
         for inbox in inboxes:
-            framework.subscribe(Rung, inbox.rung, Policy.FANOUT)
+            framework.subscribe(self.rung, inbox.rung, Policy.FANOUT)
         await framework.start()
         await self.rings(framework, 10)
         await until(lambda: all(len(inbox.doors) == 10 for inbox in inboxes))
@@ -102,7 +105,7 @@ class BrokerContract(unittest.TestCase):
         inboxes = [Inbox() for _ in range(3)]
         framework = self.framework()
         for inbox in inboxes:
-            framework.subscribe(Rung, inbox.rung, Policy.ROUND_ROBIN)
+            framework.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN)
         await framework.start()
         await self.rings(framework, 30)
         await until(lambda: sum(len(inbox.doors) for inbox in inboxes) >= 30)
@@ -112,7 +115,7 @@ class BrokerContract(unittest.TestCase):
 
     async def test_round_robin_gives_the_only_subscriber_everything(self) -> None:
         inbox, framework = Inbox(), self.framework()
-        framework.subscribe(Rung, inbox.rung, Policy.ROUND_ROBIN)
+        framework.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN)
         await framework.start()
         await self.rings(framework, 10)
         await until(lambda: len(inbox.doors) == 10)
@@ -123,7 +126,7 @@ class BrokerContract(unittest.TestCase):
         framework = self.framework()
         for tag, members in inboxes.items():
             for inbox in members:
-                framework.subscribe(Rung, inbox.rung, Policy.SCOPED_ROUND_ROBIN, tag=tag)
+                framework.subscribe(self.rung, inbox.rung, Policy.SCOPED_ROUND_ROBIN, tag=tag)
         await framework.start()
         await self.rings(framework, 30)
         every = [inbox for members in inboxes.values() for inbox in members]
@@ -140,9 +143,9 @@ class BrokerContract(unittest.TestCase):
 
     async def test_a_refused_event_makes_no_other_publish_fail_or_seem_to_succeed(self) -> None:
         framework = self.framework()
-        framework.subscribe(Rung, Inbox().rung, Policy.ROUND_ROBIN)
+        framework.subscribe(self.rung, Inbox().rung, Policy.ROUND_ROBIN)
         await framework.start()
-        events = [Rung(door=1), Rang()] * 20
+        events = [self.rung(door=1), Rang()] * 20
         refused = await gatherResults(
             [Deferred.fromCoroutine(self.refused(framework, one)) for one in events]
         )
@@ -158,7 +161,7 @@ class BrokerContract(unittest.TestCase):
     async def test_a_handler_that_fails_or_asks_for_later_is_called_again_until_it_succeeds(self) -> None:
         calls: list[int] = []
 
-        async def handler(event: Rung) -> None:
+        async def handler(event: Any) -> None:
             calls.append(event.door)
             if len(calls) == 1:
                 raise ValueError("not yet")
@@ -166,9 +169,9 @@ class BrokerContract(unittest.TestCase):
                 raise RetryLater(0.05)
 
         framework = self.framework()
-        framework.subscribe(Rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="retried")
+        framework.subscribe(self.rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="retried")
         await framework.start()
-        await framework.publish(Rung(door=7))
+        await framework.publish(self.rung(door=7))
         await until(lambda: len(calls) == 8)
         await while_nothing_more_comes()
         assert calls == [7] * 8
@@ -176,22 +179,22 @@ class BrokerContract(unittest.TestCase):
     async def test_a_fanout_handler_that_fails_is_called_again_too(self) -> None:
         calls: list[int] = []
 
-        async def handler(event: Rung) -> None:
+        async def handler(event: Any) -> None:
             calls.append(event.door)
             if len(calls) < 3:
                 raise ValueError("not yet")
 
         framework = self.framework()
-        framework.subscribe(Rung, handler, Policy.FANOUT)
+        framework.subscribe(self.rung, handler, Policy.FANOUT)
         await framework.start()
-        await framework.publish(Rung(door=7))
+        await framework.publish(self.rung(door=7))
         await until(lambda: len(calls) == 3)
 
     async def test_poison_ends_among_the_dead_letters_with_its_traceback_and_blocks_nothing(self) -> None:
         calls: list[int] = []
         done: list[int] = []
 
-        async def handler(event: Rung) -> None:
+        async def handler(event: Any) -> None:
             calls.append(event.door)
             if event.door == 13:
                 raise ValueError("no such door")
@@ -199,15 +202,15 @@ class BrokerContract(unittest.TestCase):
 
         broker = self.make()
         framework = self.framework(broker)
-        framework.subscribe(Rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="poisoned", prefetch=1)
+        framework.subscribe(self.rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="poisoned", prefetch=1)
         await framework.start()
-        await framework.publish(Rung(door=13))
+        await framework.publish(self.rung(door=13))
         await self.rings(framework, 5)
         await until(lambda: len(done) == 5)
         await until(lambda: calls.count(13) == 5)
         await while_nothing_more_comes()
         assert calls.count(13) == 5
-        dead = [one for one in await broker.dead_letters() if one.queue == "evt.rung.poisoned"]
+        dead = [one for one in await broker.dead_letters() if one.queue == f"evt.{self.rung.topic}.poisoned"]
         assert [letter.attempts for letter in dead] == [5]
         assert "ValueError: no such door" in dead[0].error
         assert "in handler" in dead[0].error
@@ -334,10 +337,10 @@ class BrokerContract(unittest.TestCase):
         framework, inbox = self.framework(), Inbox()
 
         async def hook() -> None:
-            await framework.publish(Rung(door=1))
+            await framework.publish(self.rung(door=1))
 
         framework.ready(hook)
-        framework.subscribe(Rung, inbox.rung, Policy.FANOUT)
+        framework.subscribe(self.rung, inbox.rung, Policy.FANOUT)
         await framework.start()
         await until(lambda: inbox.doors == [1])
 

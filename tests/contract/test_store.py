@@ -1,0 +1,169 @@
+"""What every store must do: one class for all three."""
+
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import TestCase
+
+from tests.engines import Keyspace
+from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE, frame
+from timeseries.cassandra import CassandraStore
+from timeseries.errors import StoreUnavailable
+from timeseries.frames import Frame
+from timeseries.memory import MemoryStore
+from timeseries.sqlite import SqliteStore
+from timeseries.store import DAY_MS, FUTURE_MS, TimeSeriesStore
+
+
+class StoreContract:
+    """The tests; a subclass is a TestCase with `make_store`."""
+
+    store: TimeSeriesStore
+    account: str
+    now_ms: int
+
+    def make_store(self) -> TimeSeriesStore:
+        raise NotImplementedError
+
+    async def setUp(self) -> None:
+        self.account = f"a{uuid.uuid4().hex[:10]}"
+        self.now_ms = round(reactor.seconds() * 1000)  # type: ignore[attr-defined]
+        self.store = self.make_store()
+        await self.store.open()
+
+    async def tearDown(self) -> None:
+        await self.store.close()
+
+    def frame(self, time_ms: int, origin: str = "a:1", payload: bytes = b"{}", **fields: Any) -> Frame:
+        return frame(time_ms, origin, payload, account_id=self.account, **fields)
+
+    async def test_what_is_written_is_read_back_as_it_was(self) -> None:
+        written = self.frame(self.now_ms, "a:7", bytes(range(256)) * 50, received_ms=self.now_ms + 3)
+        await self.store.write([written])
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 1) == [written]
+
+    async def test_a_range_has_its_start_and_not_its_end(self) -> None:
+        frames = [self.frame(self.now_ms + step) for step in range(5)]
+        await self.store.write(frames)
+        assert await self.store.read(self.account, NODE, self.now_ms + 1, self.now_ms + 4) == frames[1:4]
+
+    async def test_frames_come_in_order_of_time_and_origin_whatever_the_order_of_writing(self) -> None:
+        frames = [self.frame(self.now_ms + step // 2, f"a:{step % 2}") for step in range(10)]
+        for late in reversed(frames):
+            await self.store.write([late])
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 9) == frames
+
+    async def test_a_frame_written_twice_comes_back_once(self) -> None:
+        again = self.frame(self.now_ms)
+        await self.store.write([again, again])
+        await self.store.write([again])
+        assert await self.store.read(self.account, NODE, 0, self.now_ms + 1000) == [again]
+
+    async def test_two_origins_at_one_time_are_two_frames(self) -> None:
+        both = [self.frame(self.now_ms, "a:1"), self.frame(self.now_ms, "token")]
+        await self.store.write(both)
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 1) == both
+
+    async def test_an_account_or_node_never_sees_frames_of_another(self) -> None:
+        await self.store.write([self.frame(self.now_ms)])
+        for account, node in ((OTHER_ACCOUNT, NODE), (self.account, OTHER_NODE)):
+            assert await self.store.read(account, node, self.now_ms, self.now_ms + 1) == []
+            assert await self.store.latest(account, node) is None
+
+    async def test_an_empty_store_and_an_empty_range_and_an_empty_write_are_no_errors(self) -> None:
+        await self.store.write([])
+        assert await self.store.read(self.account, NODE, self.now_ms - DAY_MS, self.now_ms) == []
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms) == []
+        assert await self.store.latest(self.account, NODE) is None
+
+    async def test_a_range_runs_over_midnights(self) -> None:
+        midnight = self.now_ms // DAY_MS * DAY_MS
+        times = (midnight - DAY_MS - 1, midnight - 1, midnight, midnight + 1)
+        frames = [self.frame(time_ms) for time_ms in times]
+        await self.store.write(frames)
+        assert await self.store.read(self.account, NODE, times[0], times[-1] + 1) == frames
+        assert await self.store.read(self.account, NODE, midnight - 1, midnight) == [frames[1]]
+
+    async def test_the_latest_is_the_greatest_time_and_origin_not_the_last_written(self) -> None:
+        latest = self.frame(self.now_ms, "b")
+        await self.store.write([latest, self.frame(self.now_ms, "a")])
+        await self.store.write([self.frame(self.now_ms - 5 * DAY_MS)])
+        assert await self.store.latest(self.account, NODE) == latest
+
+    async def test_the_latest_is_found_when_it_is_days_old(self) -> None:
+        old = self.frame(self.now_ms - 13 * DAY_MS)
+        await self.store.write([old])
+        assert await self.store.latest(self.account, NODE) == old
+
+    async def test_a_frame_of_the_far_future_is_kept_but_is_not_the_latest(self) -> None:
+        soon, wrong = self.frame(self.now_ms + FUTURE_MS // 2), self.frame(self.now_ms + 3 * DAY_MS)
+        await self.store.write([soon, wrong])
+        assert await self.store.latest(self.account, NODE) == soon
+        assert await self.store.read(self.account, NODE, wrong.time_ms, wrong.time_ms + 1) == [wrong]
+
+    async def test_many_writes_at_once_all_arrive(self) -> None:
+        writes = [[self.frame(self.now_ms + n, f"a:{n}", b"%d" % n)] for n in range(100)]
+        await gatherResults([Deferred.fromCoroutine(self.store.write(frames)) for frames in writes])
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 100) == sum(writes, [])
+
+    async def test_a_thousand_frames_in_one_call_all_arrive(self) -> None:
+        frames = [self.frame(self.now_ms + n, payload=b"%d" % n * 200) for n in range(1000)]
+        await self.store.write(frames)
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 1000) == frames
+
+
+class DurableContract(StoreContract):
+    """What holds for stores that have something to close."""
+
+    async def test_after_closing_nothing_more_is_promised(self) -> None:
+        await self.store.close()
+        with pytest.raises(StoreUnavailable):
+            await self.store.write([self.frame(self.now_ms)])
+        with pytest.raises(StoreUnavailable):
+            await self.store.read(self.account, NODE, 0, 1)
+
+
+class TestMemory(StoreContract, TestCase):
+    def make_store(self) -> TimeSeriesStore:
+        return MemoryStore(reactor)  # type: ignore[arg-type]
+
+
+class TestSqlite(DurableContract, TestCase):
+    def make_store(self) -> TimeSeriesStore:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = Path(folder.name, "series.db")
+        return SqliteStore(self.path, reactor)
+
+    async def test_what_is_written_outlives_a_restart(self) -> None:
+        await self.store.write([self.frame(self.now_ms)])
+        await self.store.close()
+        self.store = SqliteStore(self.path, reactor)
+        await self.store.open()
+        assert await self.store.latest(self.account, NODE) == self.frame(self.now_ms)
+
+    async def test_closing_waits_for_what_is_being_written(self) -> None:
+        writing = Deferred.fromCoroutine(self.store.write([self.frame(self.now_ms)]))
+        await self.store.close()
+        assert self.successResultOf(writing) is None
+
+    async def test_a_file_that_cannot_be_made_is_told_as_unavailable(self) -> None:
+        nowhere = SqliteStore(self.path / "not a folder", reactor)
+        with pytest.raises(StoreUnavailable):
+            await nowhere.open()
+        await nowhere.close()
+
+
+class TestCassandra(DurableContract, TestCase):
+    @pytest.fixture(autouse=True)
+    def _cassandra(self, cassandra_keyspace: Keyspace) -> None:
+        self.cassandra = cassandra_keyspace
+
+    def make_store(self) -> CassandraStore:
+        hosts, port, keyspace = self.cassandra
+        return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01)
