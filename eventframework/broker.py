@@ -35,7 +35,7 @@ class Consumer(Protocol):
     """One consumer of one queue."""
 
     async def cancel(self) -> None:
-        """Get no more deliveries; those held may still be settled."""
+        """Get no more deliveries, or soon none; those held may still be settled."""
 
 
 @dataclass(frozen=True)

@@ -183,10 +183,14 @@ class RabbitConsumer:
         )
 
     async def cancel(self) -> None:
-        """Get no more deliveries."""
+        """Get no more deliveries; of an ordered queue only by the end of the connection.
+
+        A cancel would make the next consumer begin beside this one, and RabbitMQ 3.10 was seen to turn round
+        what a cancelled consumer had not acknowledged.
+        """
         for timer in self._timers:
             stop_timer(timer)
-        if self._channel is not None and self._channel.raw.is_open:
+        if self._channel is not None and self._channel.raw.is_open and not self.queue.ordered:
             await self._channel.call("basic_cancel", consumer_tag=self._tag)
 
     def later(self, delay_s: float, delivery: "RabbitDelivery") -> None:

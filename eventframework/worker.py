@@ -22,7 +22,7 @@ class Worker:
         self._idle: list[Deferred[None]] = []
 
     def take(self, delivery: Delivery) -> None:
-        """Handle it now or, in its turn, later."""
+        """Handle it now or, in its turn, later; once drained, never."""
         self._waiting.append(delivery)
         self._next()
 
