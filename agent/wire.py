@@ -1,11 +1,13 @@
 """The contract between agent and gateway: every command, limit and error code, and how they look as bytes.
 
-Text lines end in `\\n` (`\\r\\n` is accepted). A line that announces LEN, always its last word, is followed by
-exactly LEN bytes and `\\r\\n`. Transport: TLS, port 4166. Both ends import this file; it needs the standard library only.
+Text lines end in `\\n` (`\\r\\n` is accepted). A line that announces LEN, always its last word, is
+followed by exactly LEN bytes and `\\r\\n`. Transport: TLS, port 4166. Both ends import this file; it needs
+the standard library only.
 
-    agent     hello 2 LEN + JSON      {version, key, secret, host, platform, machine, node?, node_secret?, encodings}
+    agent     hello 2 LEN + JSON      {version, key, secret, host, platform, machine, node?, node_secret?,
+                                  encodings}
     gateway   accepted LEN + JSON     {node, node_secret?, time_ms, ping_s, limits: {frame_bytes, in_flight}}
-    gateway   checks LEN + JSON       [{check, key, params, interval_s}], the whole assignment, again at each change
+    gateway   checks LEN + JSON       [{check, key, params, interval_s}], all of them, again at each change
     agent     frame SEQ ENCODING LEN + payload
     gateway   ack SEQ…                made durable: the agent drops them
     gateway   refused SEQ CODE TEXT   never to be sent again
@@ -35,7 +37,7 @@ class Side(Enum):
 
 
 class Code:
-    """Error codes of `error CODE TEXT` and `refused SEQ CODE TEXT`; the directory adds its own (`bad_key`, …)."""
+    """Error codes of `error CODE TEXT` and `refused SEQ CODE TEXT`; the directory adds its own."""
 
     LINE_TOO_LONG = "line_too_long"
     PAYLOAD_TOO_LARGE = "payload_too_large"
@@ -86,9 +88,9 @@ class Message(NamedTuple):
 
 
 class Command(NamedTuple):
-    """The form of one command: how many words (the last takes the rest of the line if `text`), whether LEN follows.
+    """The form of one command: how many words, whether LEN follows, whether the last word is a `text`.
 
-    `words` of -1 stands for one word or more.
+    A text takes the rest of the line. `words` of -1 stands for one word or more.
     """
 
     words: int
@@ -122,7 +124,7 @@ COMMANDS: dict[Side, dict[str, Command]] = {
 
 
 def encode(command: str, *words: str | int, payload: bytes | None = None) -> bytes:
-    """The bytes of one command. Line breaks inside words become blanks, so that a text can't forge a command."""
+    """The bytes of one command. Line breaks inside words become blanks: no text forges a command."""
     parts = [command, *map(str, words)]
     if payload is not None:
         parts.append(str(len(payload)))
@@ -133,8 +135,8 @@ def encode(command: str, *words: str | int, payload: bytes | None = None) -> byt
 class Decoder:
     """Bytes in, messages out, without any I/O. `sender` is the side whose commands are expected.
 
-    Feed what arrives, then iterate `messages()`: it raises WireError at the first breach, after which the stream
-    has no meaning any more. Whoever stops iterating early goes on later with what is left.
+    Feed what arrives, then iterate `messages()`: it raises WireError at the first breach, after which the
+    stream has no meaning any more. Whoever stops iterating early goes on later with what is left.
     """
 
     def __init__(self, sender: Side, limits: Limits) -> None:

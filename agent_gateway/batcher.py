@@ -1,0 +1,182 @@
+"""Frames gathered into batches, published one after the other per partition, acknowledged once they are safe.
+
+A partition has one batch under way at most, so that a retry can't change the order of a node's frames; what
+arrives meanwhile is the next batch. Nothing is dropped: a batch that the broker didn't confirm is published
+again until it is, and `watch` hears when too much waits, so that agents are read no further.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from eventframework.clock import Clock, sleep
+from eventframework.errors import EventError
+from statslib import Stats
+from timeseries.frames import Frame, encode_batch
+
+BATCH_BYTES = 256 * 1024
+GATHER_S = 0.02
+WAITING_BYTES = 32 << 20
+BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Results(Protocol):
+    """What of `eventframework.stream.Stream` is used."""
+
+    partitions: int
+
+    def partition(self, node_id: str) -> int:
+        """The partition of a node."""
+
+    async def publish(self, partition: int, body: bytes) -> None:
+        """Return once it is safe; raises EventError."""
+
+
+class Sender(Protocol):
+    """Whoever handed frames in."""
+
+    def safe(self, seqs: list[str]) -> None:
+        """The broker has confirmed them."""
+
+
+class _Waiting(NamedTuple):
+    frame: Frame
+    sender: Sender
+    seq: str
+
+
+class Batcher:
+    """Calls `watch(True)` when more than `waiting_bytes` wait, `watch(False)` when half of that is left."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        stream: Results,
+        stats: Stats,
+        watch: Callable[[bool], None],
+        waiting_bytes: int = WAITING_BYTES,
+    ) -> None:
+        self._clock = clock
+        self._stream = stream
+        self._stats = stats
+        self._watch = watch
+        self._waiting_bytes = waiting_bytes
+        self._lanes = [_Lane(self, number) for number in range(stream.partitions)]
+        self._bytes = 0
+        self._full = False
+
+    def add(self, frame: Frame, sender: Sender, seq: str) -> None:
+        """Take one frame; `sender.safe` will be called with its `seq`."""
+        self._bytes += len(frame.payload)
+        if not self._full and self._bytes > self._waiting_bytes:
+            self._full = True
+            self._stats.increment("reading_paused")
+            self._watch(True)
+        self._lanes[self._stream.partition(frame.node_id)].add(_Waiting(frame, sender, seq))
+
+    def drain(self) -> Deferred[list[None]]:
+        """Publish what waits, without gathering longer; fires when nothing is left."""
+        return gatherResults([lane.drain() for lane in self._lanes])
+
+    async def publish(self, partition: int, batch: list[_Waiting]) -> None:
+        """Publish a batch until it is confirmed, then tell the senders."""
+        body = encode_batch([waiting.frame for waiting in batch])
+        begun = self._clock.seconds()
+        failures = 0
+        while not await self._tried(partition, body):
+            await sleep(self._clock, BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
+            failures += 1
+        self._stats.increment("batches_published")
+        self._stats.add_average("batch_frames", len(batch))
+        self._stats.add_average("batch_s", self._clock.seconds() - begun)
+        self._confirmed(batch)
+
+    async def _tried(self, partition: int, body: bytes) -> bool:
+        try:
+            await self._stream.publish(partition, body)
+        except EventError as error:
+            self._stats.increment("batches_failed")
+            _log.warn("partition {partition} not published: {error}", partition=partition, error=error)
+            return False
+        except Exception:  # noqa: BLE001 - a frame is never lost, whatever the broker's driver raises
+            self._stats.increment("batches_failed")
+            _log.failure("partition {partition} not published", partition=partition)
+            return False
+        return True
+
+    def _confirmed(self, batch: list[_Waiting]) -> None:
+        by_sender: dict[Sender, list[str]] = {}
+        for frame, sender, seq in batch:
+            self._bytes -= len(frame.payload)
+            by_sender.setdefault(sender, []).append(seq)
+        for sender, seqs in by_sender.items():
+            sender.safe(seqs)
+        if self._full and self._bytes <= self._waiting_bytes // 2:
+            self._full = False
+            self._watch(False)
+
+    def later(self, call: Callable[[], None]) -> None:
+        """Call when frames have been gathered long enough."""
+        self._clock.callLater(GATHER_S, call)
+
+
+_log = Logger(namespace="gateway")
+
+
+class _Lane:
+    """The frames of one partition, in the order of arrival."""
+
+    def __init__(self, batcher: Batcher, partition: int) -> None:
+        self._batcher = batcher
+        self._partition = partition
+        self._waiting: deque[_Waiting] = deque()
+        self._bytes = 0
+        self._gathering = self._publishing = False
+        self._idle: list[Deferred[None]] = []
+
+    def add(self, waiting: _Waiting) -> None:
+        self._waiting.append(waiting)
+        self._bytes += len(waiting.frame.payload)
+        if self._publishing:
+            return
+        if self._bytes >= BATCH_BYTES:
+            self._publish()
+        elif not self._gathering:
+            self._gathering = True
+            self._batcher.later(self._gathered)
+
+    def drain(self) -> Deferred[None]:
+        idle: Deferred[None] = Deferred()
+        self._idle.append(idle)
+        self._publish()
+        return idle
+
+    def _gathered(self) -> None:
+        self._gathering = False
+        self._publish()
+
+    def _publish(self) -> None:
+        if not self._publishing:
+            self._publishing = True
+            Deferred.fromCoroutine(self._publish_all())
+
+    async def _publish_all(self) -> None:
+        while self._waiting:
+            await self._batcher.publish(self._partition, self._cut())
+        self._publishing = False
+        idle, self._idle = self._idle, []
+        for waiter in idle:
+            waiter.callback(None)
+
+    def _cut(self) -> list[_Waiting]:
+        """The next batch: up to BATCH_BYTES of frames, or a single larger one."""
+        batch = [self._waiting.popleft()]
+        size = len(batch[0].frame.payload)
+        while self._waiting and size + len(self._waiting[0].frame.payload) <= BATCH_BYTES:
+            batch.append(self._waiting.popleft())
+            size += len(batch[-1].frame.payload)
+        self._bytes -= size
+        return batch

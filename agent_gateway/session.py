@@ -1,0 +1,183 @@
+"""What an agent says and hears: hello, frames, acknowledgements. The connection beneath knows bytes only."""
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+import msgspec
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from agent.wire import ENCODINGS, Code, Message, WireError
+from agent_gateway import hello
+from agent_gateway.batcher import Batcher
+from agent_gateway.connection import Connection
+from picket.settings import Limits
+from rpc import idl
+from rpc.errors import Refused, Unavailable
+from statslib import Stats
+from timeseries.errors import InvalidFrame
+from timeseries.frames import Frame, decode_payload
+
+AHEAD_MS = 3_600_000
+"""How far a frame's time may lie ahead of ours."""
+
+UNSUPPORTED = "this gateway speaks version 2 of the protocol; please install the agent picket-agent"
+
+
+class Directory(Protocol):
+    """What of the Directory interface is used. Both raise rpc.errors.Refused or Unavailable."""
+
+    def hello(self, hello: idl.Hello) -> Awaitable[idl.Welcome]:
+        """Who this agent is."""
+
+    def assignments(self, account_id: str, node_id: str) -> Awaitable[list[idl.Assignment]]:
+        """What it shall run."""
+
+
+class House(Protocol):
+    """What all sessions of a gateway share."""
+
+    limits: Limits
+    directory: Directory
+    batcher: Batcher
+    stats: Stats
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def accepted(self, session: "Session") -> None:
+        """The agent is known from now on."""
+
+    def left(self, session: "Session", reason: str) -> None:
+        """An accepted agent is gone."""
+
+
+class Session:
+    """One agent's session; `account_id` and `node_id` are empty until it is accepted."""
+
+    def __init__(self, house: House, connection: Connection) -> None:
+        self.connection = connection
+        self.account_id = self.node_id = self.key = ""
+        self._house = house
+        self._in_flight = 0
+        self._this_second = 0
+
+    def received(self, message: Message) -> None:
+        """One message of the agent; raises WireError."""
+        command = message.command
+        if command == "frame" and self.node_id:
+            self._frame(message)
+        elif command == "ping" and self.node_id:
+            self.connection.send("pong", *message.words)
+        elif command == "hello 1":
+            raise WireError(Code.UNSUPPORTED_PROTOCOL, UNSUPPORTED)
+        elif command == "hello 2" and not self.node_id:
+            self._hello(message)
+        elif not self.node_id:
+            raise WireError(Code.HELLO_EXPECTED, f"{command} before hello")
+        else:
+            raise WireError(Code.NOT_YET, f"{command} was not asked for")
+
+    def broken(self, error: WireError) -> None:
+        """Refuse the frame that was too large, so that the agent doesn't send it for ever."""
+        if error.code == Code.PAYLOAD_TOO_LARGE and error.words[0] == "frame":
+            self._refuse(error.words[1], error.code, str(error))
+
+    def lost(self, reason: str) -> None:
+        """The connection is gone."""
+        if self.node_id:
+            self._house.left(self, reason)
+
+    def safe(self, seqs: list[str]) -> None:
+        """The broker has them: the agent may forget them."""
+        self._in_flight -= len(seqs)
+        self._house.stats.increment("frames_acknowledged", len(seqs))
+        self.connection.send("ack", *seqs)
+
+    def next_second(self) -> None:
+        """Frames are counted by the second; who had sent too many is read again."""
+        self._this_second = 0
+        self.connection.release("rate")
+
+    def _hello(self, message: Message) -> None:
+        try:
+            said = hello.read(message.payload, self.connection.address)
+        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+            raise WireError(Code.BAD_HELLO, f"hello does not fit the schema: {error}") from error
+        self.connection.hold("hello")
+        Deferred.fromCoroutine(self._introduce(said)).addErrback(self._failed)
+
+    async def _introduce(self, said: idl.Hello) -> None:
+        try:
+            welcome = await self._house.directory.hello(said)
+            checks = await self._house.directory.assignments(welcome.account_id, welcome.node_id)
+        except Refused as error:
+            self._house.stats.increment("hellos_refused")
+            self.connection.close(error.code, error.message)
+        except Unavailable as error:
+            self._house.stats.increment("hellos_unavailable")
+            _log.warn("hello of {address}: {error}", address=self.connection.address, error=error)
+            self.connection.close(Code.UNAVAILABLE, "try again later")
+        else:
+            self._welcome(welcome, said.key, checks)
+
+    def _welcome(self, welcome: idl.Welcome, key: str, checks: list[idl.Assignment]) -> None:
+        if self.connection.closing:
+            return
+        limits, now_ms = self._house.limits, int(self._house.now() * 1000)
+        ping_s = max(1, int(limits.silence_s / 3))
+        answer = hello.accepted(welcome, now_ms, ping_s, limits.frame_bytes, limits.frames_in_flight)
+        self.account_id, self.node_id, self.key = welcome.account_id, welcome.node_id, key
+        self.connection.accept()
+        self.connection.send("accepted", payload=answer)
+        self.connection.send("checks", payload=hello.checks(checks))
+        self._house.accepted(self)
+        self.connection.release("hello")
+
+    def _failed(self, failure: object) -> None:
+        _log.error("hello of {address} failed: {failure}", address=self.connection.address, failure=failure)
+        self.connection.close(Code.INTERNAL, "the gateway failed")
+
+    def _frame(self, message: Message) -> None:
+        seq, encoding = message.words
+        if not (seq.isascii() and seq.isdigit()):
+            raise WireError(Code.BAD_WORDS, "SEQ must be a number")
+        if self._in_flight >= self._house.limits.frames_in_flight:
+            raise WireError(Code.TOO_MANY_IN_FLIGHT, f"{self._in_flight} frames wait for their ack")
+        self._count()
+        now_ms = int(self._house.now() * 1000)
+        try:
+            time_ms = _time_of(message.payload, encoding, now_ms)
+        except InvalidFrame as error:
+            self._refuse(seq, error.code, str(error))
+            return
+        self._in_flight += 1
+        frame = Frame(self.account_id, self.node_id, f"a:{seq}", time_ms, now_ms, message.payload)
+        self._house.batcher.add(frame, self, seq)
+
+    def _count(self) -> None:
+        self._house.stats.increment("frames_received")
+        self._this_second += 1
+        if self._this_second >= self._house.limits.frames_per_s:
+            self._house.stats.increment("frames_slowed")
+            self.connection.hold("rate")
+
+    def _refuse(self, seq: str, code: str, text: str) -> None:
+        self._house.stats.increment("frames_refused")
+        _log.info(
+            "frame {seq} of {node} refused: {code} {text}", seq=seq, node=self.node_id, code=code, text=text
+        )
+        self.connection.send("refused", seq, code, text[:200])
+
+
+def _time_of(payload: bytes, encoding: str, now_ms: int) -> int:
+    """The time of a frame that is good; raises InvalidFrame."""
+    if encoding not in ENCODINGS:
+        raise InvalidFrame(Code.BAD_ENCODING, f"{encoding[:20]!r} is none of {', '.join(ENCODINGS)}")
+    body = decode_payload(payload)
+    if not 0 < body.time <= now_ms + AHEAD_MS:
+        raise InvalidFrame(Code.BAD_TIME, f"its time {body.time} is not one of the past, ours is {now_ms}")
+    return body.time
+
+
+_log = Logger(namespace="gateway")
