@@ -35,6 +35,14 @@ class NodesTest(TenantTestCase):
         self.assertEqual(node["tags"], ["web"])
         self.assertRegex(node["color"], "^#[0-9A-F]{6}$")
 
+    def test_details_and_tags_are_each_nodes_own(self) -> None:
+        rack = self.account.nodes.create(name="web2", details={"rack": {"row": 1}})
+        for name in ("web", "db"):
+            rack.tags.add(self.account.tags.create(name=name))
+        plain, found = self.get("/2.0/nodes").json()["items"]
+        self.assertEqual((plain["details"], plain["tags"]), ({}, []))
+        self.assertEqual((found["details"], found["tags"]), ({"rack": {"row": 1}}, ["db", "web"]))
+
     def test_an_agent_is_connected_while_its_frames_come(self) -> None:
         now_ms = int(time.time() * 1000)
         for age_ms, state in ((1000, "connected"), (120_000, "disconnected")):
@@ -78,11 +86,11 @@ class NodesTest(TenantTestCase):
 
     def test_a_thousand_nodes_take_a_fixed_number_of_queries(self) -> None:
         self.get("/2.0/nodes")
-        with self.assertNumQueries(3):  # The key and its account, the nodes, their tags.
+        with self.assertNumQueries(4):  # The key and its account, the details, the tags, the nodes.
             self.get("/2.0/nodes")
         for number in range(20):
             self.account.nodes.create(name=f"n{number}").tags.add(self.account.tags.create(name=str(number)))
-        with self.assertNumQueries(3):
+        with self.assertNumQueries(4):
             self.get("/2.0/nodes")
 
     @property
@@ -201,6 +209,10 @@ class CredentialsTest(TenantTestCase):
         other = create_key(self.account, "other")
         mixed = NewKey(self.key.key, other.secret)
         self.assertEqual(self.get("/2.0/nodes", mixed).status_code, 401)
+
+    def test_an_address_that_the_api_has_not_is_a_problem_too(self) -> None:
+        answer = self.get("/2.0/no/such")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (404, "not_found"))
 
     def test_a_fault_of_ours_is_told_as_a_problem_without_its_inside(self) -> None:
         backend.install(timeseries=_Broken())

@@ -93,6 +93,8 @@ class EnrolTest(TenantTestCase):
     def test_what_an_agent_says_may_be_long_odd_or_missing(self) -> None:
         said = {"host": "h\0" * 999, "version": None, "platform": "p" * 999, "machine": "m" * 999}
         first = self.hello(**said, address="fe80::1%eth0")
+        node = self.account.nodes.get(pk=first.node_id)
+        self.assertEqual((node.ip_address, node.host[:3], len(node.machine)), ("fe80::1", "hhh", 255))
         again = self.hello(**said, node=first.node_id, node_secret=first.node_secret)
         self.assertEqual(again.node_id, first.node_id)
 

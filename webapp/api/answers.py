@@ -1,13 +1,15 @@
 """How nodes and checks look in the API: the original's names, in both versions."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
+from django.db.models import QuerySet
 from django.http import HttpResponse
 
 from webapp.nodes.models import Node
-from webapp.nodes.states import CONNECTED
+from webapp.nodes.states import CONNECTED, AgentStates
 
 COLOURS = {CONNECTED: "#2E9E5B"}
 GREY = "#8A8F98"
@@ -20,23 +22,33 @@ def answer(body: Any) -> HttpResponse:
     return HttpResponse(orjson.dumps(body), content_type="application/json")
 
 
-def node_v1(node: Node, agent_state: str) -> dict[str, Any]:
-    """The nine fields that clients of version 1.0 read."""
-    return {
-        "id": node.pk,
-        "name": node.name,
-        "ipaddress": node.ip_address or "",
-        "status": "running" if node.last_hello else "pending",
-        "agent_state": agent_state,
-        "color": COLOURS.get(agent_state, GREY),
-        "tags": [tag.name for tag in node.tags.all()],
-        **PROVIDER,
-    }
+def nodes_v1(nodes: QuerySet[Node], states: AgentStates) -> list[dict[str, Any]]:
+    """The nine fields of each node that clients of version 1.0 read; two queries, and no models."""
+    tags: defaultdict[str, list[str]] = defaultdict(list)
+    tagged = nodes.filter(tags__isnull=False).order_by("tags__name")
+    for node_id, tag in tagged.values_list("id", "tags__name"):
+        tags[node_id].append(tag)
+    rows = nodes.values_list("id", "name", "ip_address", "last_hello")
+    return [
+        {
+            "id": node_id,
+            "name": name,
+            "ipaddress": ip_address or "",
+            "status": "running" if last_hello else "pending",
+            "agent_state": states[node_id],
+            "color": COLOURS.get(states[node_id], GREY),
+            "tags": tags[node_id],
+            **PROVIDER,
+        }
+        for node_id, name, ip_address, last_hello in rows
+    ]
 
 
-def node_v2(node: Node, agent_state: str) -> dict[str, Any]:
-    """As in version 1.0, and what its owner keeps about it."""
-    return node_v1(node, agent_state) | {"details": node.details}
+def nodes_v2(nodes: QuerySet[Node], states: AgentStates) -> dict[str, Any]:
+    """As in version 1.0, and what its owner keeps about each node."""
+    details = dict(nodes.exclude(details={}).values_list("id", "details"))
+    items = nodes_v1(nodes, states)
+    return {"items": [item | {"details": details.get(item["id"], {})} for item in items]}
 
 
 def check_v1(check: Any) -> dict[str, Any]:

@@ -17,9 +17,8 @@ problems.tell(api)
 @api.get("/query/nodes")
 def query_nodes(request: ApiRequest, query: str = "*") -> HttpResponse:
     """The nodes that `query` means, as a bare list."""
-    states = agent_states(request.auth)
-    nodes = find_nodes(request.auth, query).prefetch_related("tags")
-    return answers.answer([answers.node_v1(node, states[node.pk]) for node in nodes])
+    nodes = find_nodes(request.auth, query)
+    return answers.answer(answers.nodes_v1(nodes, agent_states(request.auth)))
 
 
 @api.get("/query/node/{node_id}/check/{check}")

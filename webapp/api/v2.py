@@ -19,8 +19,7 @@ NODE_ID = re.compile("n[0-9a-f]{10}")
 @api.get("/nodes")
 def list_nodes(request: ApiRequest, query: str = "*", node_ids: str | None = None) -> HttpResponse:
     """The nodes that `query` means, and of these only `node_ids` (in any notation) where given."""
-    states = agent_states(request.auth)
-    nodes = find_nodes(request.auth, query).prefetch_related("tags")
+    nodes = find_nodes(request.auth, query)
     if node_ids is not None:
         nodes = nodes.filter(pk__in=NODE_ID.findall(node_ids))
-    return answers.answer({"items": [answers.node_v2(node, states[node.pk]) for node in nodes]})
+    return answers.answer(answers.nodes_v2(nodes, agent_states(request.auth)))
