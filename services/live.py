@@ -7,17 +7,18 @@ frame times. `event: gap` says that something was missed and the page must fetch
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IListeningPort, IPushProducer, IReactorTCP, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request, Site
-from zope.interface import implementer
+from twisted.web.server import NOT_DONE_YET, Site
+from zope.interface import implementer  # type: ignore[import-untyped]
 
+from eventframework.clock import Clock
 from eventframework.framework import Framework
 from eventframework.policy import Share
 from eventframework.stream import Batch
@@ -53,8 +54,8 @@ class Live(Service):
     def __init__(
         self,
         *,
-        clock: IReactorTime,
-        reactor: IReactorTCP,
+        clock: Clock,
+        reactor: Any,
         bus: Framework,
         settings: Settings,
         rpc: Dispatcher,
@@ -67,8 +68,8 @@ class Live(Service):
         self._latest = Latest()
         self._viewers: dict[tuple[str, str], set[Viewer]] = {}
         self._pings = LoopingCall(self._ping)
-        self._pings.clock = clock
-        self._port: IListeningPort | None = None
+        self._pings.clock = clock  # type: ignore[assignment]
+        self._port: Any = None
 
     async def setup(self) -> None:
         """Take every batch of the stream, and calls for snapshots."""
@@ -79,7 +80,7 @@ class Live(Service):
     async def start(self) -> None:
         """Listen for browsers' streams."""
         host, port = self._settings.live.listen
-        self._port = self._reactor.listenTCP(port, self.site(), interface=host)  # type: ignore[arg-type]
+        self._port = self._reactor.listenTCP(port, self.site(), interface=host)
         self._pings.start(PING_S, now=False)
 
     async def stop(self) -> None:
@@ -89,27 +90,22 @@ class Live(Service):
         for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
             viewer.end()
         if self._port is not None:
-            await (self._port.stopListening() or succeed(None))
+            await self._port.stopListening()
 
     def site(self) -> Site:
         """What is served over HTTP: `/live/events`."""
-        root, live = Resource(), Resource()
+        root: Any = Resource()
+        live: Any = Resource()
         root.putChild(b"live", live)
         live.putChild(b"events", Events(self, self._settings.secret_key))
-        site = Site(root, reactor=self._reactor)  # type: ignore[no-untyped-call]
-        site.noisy = False
-        site.displayTracebacks = False
-        return site
+        return QuietSite(root, reactor=self._reactor)
 
     @property
     def address(self) -> Any:
-        """Where it listens, once started."""
-        assert self._port is not None  # noqa: S101 - asked for too early
+        """Where it listens (`host`, `port`), once started."""
         return self._port.getHost()
 
-    async def snapshot(
-        self, account_id: str, context: object, node_ids: list[str]
-    ) -> list[idl.NodeSnapshot]:  # noqa: ARG002 - the IDL's
+    async def snapshot(self, account_id: str, context: object, node_ids: list[str]) -> list[idl.NodeSnapshot]:  # noqa: ARG002 - the IDL's
         """Live.snapshot of rpc/picket.thrift; no ids: every node of the account that is in memory."""
         for node_id in node_ids:
             await self._prime(account_id, node_id)
@@ -195,18 +191,28 @@ class Live(Service):
             node.take(state.time_ms, state.time_ms, [result_of(state)])
 
 
+class QuietSite(Site):
+    """Keeps addresses out of the log, because there are tickets in them."""
+
+    noisy = False
+    displayTracebacks = False  # noqa: N815 - Twisted's name
+
+    def log(self, request: object) -> None:
+        """Nothing."""
+
+
 @implementer(IPushProducer)
 class Viewer:
     """One browser's stream. While its connection is full, messages wait; past the bound they become a gap."""
 
-    def __init__(self, request: Request, account_id: str, node_id: str) -> None:
+    def __init__(self, request: Any, account_id: str, node_id: str) -> None:
         self.account_id, self.node_id = account_id, node_id
         self.gone = False
         self._request = request
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
         self._paused = self._missed = False
-        request.registerProducer(self, True)  # type: ignore[no-untyped-call]
+        request.registerProducer(self, True)
 
     @property
     def topic(self) -> tuple[str, str]:
@@ -226,14 +232,14 @@ class Viewer:
         """Close the stream."""
         if not self.gone:
             self.gone = True
-            self._request.unregisterProducer()  # type: ignore[no-untyped-call]
+            self._request.unregisterProducer()
             self._request.finish()
 
-    def pauseProducing(self) -> None:
+    def pauseProducing(self) -> None:  # noqa: N802
         """The connection is full."""
         self._paused = True
 
-    def resumeProducing(self) -> None:
+    def resumeProducing(self) -> None:  # noqa: N802
         """The connection takes more."""
         self._paused = False
         if self._missed:
@@ -244,7 +250,7 @@ class Viewer:
             self._waiting_bytes -= len(message)
             self._request.write(message)
 
-    def stopProducing(self) -> None:
+    def stopProducing(self) -> None:  # noqa: N802
         """The connection is lost."""
         self.gone = True
 
@@ -260,14 +266,14 @@ class Viewer:
 class Events(Resource):
     """`/live/events`: checks the ticket, then the stream is the service's."""
 
-    isLeaf: ClassVar[bool] = True
+    isLeaf = True  # noqa: N815 - Twisted's name, as below
     _log = Logger()
 
     def __init__(self, live: Live, secret_key: str) -> None:
         super().__init__()
         self._live, self._secret_key = live, secret_key
 
-    def render_GET(self, request: Request) -> bytes | int:
+    def render_GET(self, request: Any) -> bytes | int:  # noqa: N802
         """Twisted's: begin a stream, or say why not."""
         try:
             account_id = live_ticket.read(_argument(request, b"ticket"), self._secret_key)
@@ -278,7 +284,7 @@ class Events(Resource):
         self._begin(request, account_id, _argument(request, b"node"))
         return NOT_DONE_YET
 
-    def _begin(self, request: Request, account_id: str, node_id: str) -> None:
+    def _begin(self, request: Any, account_id: str, node_id: str) -> None:
         request.setHeader(b"content-type", b"text/event-stream; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         request.setHeader(b"x-accel-buffering", b"no")
@@ -293,12 +299,12 @@ class Events(Resource):
         self._live.leave(viewer)
 
 
-def _argument(request: Request, name: bytes) -> str:
+def _argument(request: Any, name: bytes) -> str:
     values: list[bytes] = (request.args or {}).get(name, [b""])
     return values[0].decode("utf-8", "replace")
 
 
-def _plain(request: Request, code: int, text: str) -> bytes:
+def _plain(request: Any, code: int, text: str) -> bytes:
     request.setResponseCode(code)
     request.setHeader(b"content-type", b"text/plain; charset=utf-8")
     return text.encode()

@@ -41,7 +41,7 @@ def answer(view: AccountView[P]) -> View[P]:
 
 def demand_change(request: HttpRequest, account: Account) -> None:
     """PermissionDenied where the user may only look."""
-    looks = account.memberships.filter(user_id=request.user.pk, role=Membership.Role.VIEWER)
+    looks = account.memberships.filter(user=request.user.pk, role=Membership.Role.VIEWER)
     if looks.exists():
         raise PermissionDenied("You may look at this account, but not change it.")
 

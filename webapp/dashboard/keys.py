@@ -24,7 +24,9 @@ class KeyForm(forms.Form):
 
     name = forms.CharField(
         max_length=200,
-        widget=forms.TextInput(attrs={"class": "input", "placeholder": "backup script", "autocomplete": "off"}),
+        widget=forms.TextInput(
+            attrs={"class": "input", "placeholder": "backup script", "autocomplete": "off"}
+        ),
     )
     permissions = forms.MultipleChoiceField(
         choices=list(MEANINGS.items()), widget=forms.CheckboxSelectMultiple, initial=[ApiKey.Permission.READ]

@@ -50,6 +50,8 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
     try:
         user = entry.enter(token)
     except Refused as error:
-        return render(request, "sign_in.html", {"form": SignInForm(request), "link_error": error.message}, status=403)
+        return render(
+            request, "sign_in.html", {"form": SignInForm(request), "link_error": error.message}, status=403
+        )
     login(request, user, backend=BACKEND)
     return redirect("overview")

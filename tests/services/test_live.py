@@ -1,0 +1,322 @@
+"""services.live: what browsers get over HTTP, with a fake clock and connections in memory."""
+
+import json
+import random
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+
+from picket.settings import Settings
+from rpc import idl
+from rpc.dispatcher import Dispatcher
+from rpc.errors import Unavailable
+from services.live import BUFFER_BYTES, PING_S, STREAMS_PER_ACCOUNT, Live
+from statslib import Stats
+from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch
+from webapp import live_ticket
+from webapp.dashboard.latest import FUTURE_MS, NodeLatest
+
+KEY = "only tests use it"
+OURS, THEIRS = "a0000000001", "a0000000002"
+NODE, OTHER = "n0000000001", "n0000000002"
+NOW_MS = 1_700_000_000_000
+
+
+class Stream:
+    """Stands where the bus and its stream are: hands batches to the service."""
+
+    handler: Any = None
+
+    def stream(self, name: str) -> "Stream":
+        assert name == "results"
+        return self
+
+    def consume(self, _tag: str, handler: Any, _share: Any) -> None:
+        self.handler = handler
+
+
+class Store:
+    """The query service: what it knows, how often it was asked."""
+
+    def __init__(self) -> None:
+        self.states: list[idl.CheckState] = []
+        self.asked = 0
+        self.is_away = False
+
+    async def latest(self, _account_id: str, _node_id: str) -> list[idl.CheckState]:
+        self.asked += 1
+        if self.is_away:
+            raise Unavailable("away")
+        return self.states
+
+
+class Connection(StringTransport):
+    """A connection whose other end has not gone."""
+
+    disconnected = False
+
+    def abortConnection(self) -> None:
+        self.disconnected = True
+
+
+class Browser:
+    """One connection to the service, and what came over it."""
+
+    def __init__(self, live: Live, path: str, **headers: str) -> None:
+        self.transport: Any = Connection()
+        site: Any = live.site()
+        self.channel = site.buildProtocol(None)
+        self.channel.makeConnection(self.transport)
+        lines = [f"GET {path} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
+        self.channel.dataReceived("\r\n".join([*lines, "", ""]).encode())
+
+    @property
+    def text(self) -> str:
+        return str(self.transport.value(), "utf-8")
+
+    @property
+    def status(self) -> int:
+        return int(self.text.split(" ", 2)[1])
+
+    @property
+    def events(self) -> list[tuple[str, Any]]:
+        """(event, data) of each message, comments left out."""
+        body = self.text.partition("\r\n\r\n")[2]
+        messages = [
+            dict(line.split(": ", 1) for line in part.splitlines()) for part in body.split("\n\n") if part
+        ]
+        return [(each["event"], json.loads(each["data"])) for each in messages if "event" in each]
+
+
+class House:
+    """A live service that has been set up, and its surroundings."""
+
+    settings: ClassVar[Settings] = Settings.model_validate({"secret_key": KEY})
+
+    def __init__(self) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.reactor.advance(NOW_MS / 1000)
+        self.bus, self.store = Stream(), Store()
+        self.stats = Stats("live")
+        self.live = self.start()
+
+    def start(self) -> Live:
+        """A service that has just started, with nothing in memory."""
+        live = Live(
+            clock=self.reactor,
+            reactor=self.reactor,
+            bus=self.bus,  # type: ignore[arg-type]
+            settings=self.settings,
+            rpc=Dispatcher(self.reactor, self.stats),
+            query=self.store,
+            stats=self.stats,
+        )
+        done(live.setup())
+        done(live.start())
+        return live
+
+    def browse(self, node: str = "", account: str = OURS, **headers: str) -> Browser:
+        ticket = live_ticket.make(account, KEY)
+        return Browser(
+            self.live, f"/live/events?ticket={ticket}" + (f"&node={node}" if node else ""), **headers
+        )
+
+    def frame(self, time_ms: int, *results: CheckResult, node: str = NODE, account: str = OURS) -> None:
+        payload = msgspec.json.encode(FrameBody(time_ms, list(results)))
+        self.batch(Frame(account, node, f"a:{time_ms}", time_ms, time_ms + 5, payload))
+
+    def batch(self, *frames: Frame) -> None:
+        done(self.bus.handler(SimpleNamespace(body=encode_batch(list(frames)))))
+
+    def snapshot(self, *nodes: str, account: str = OURS) -> list[idl.NodeSnapshot]:
+        found: list[idl.NodeSnapshot] = done(self.live.snapshot(account, idl.Context(), list(nodes)))
+        return found
+
+
+def done(coroutine: Any) -> Any:
+    """The result of a coroutine that waits for nothing."""
+    results: list[Any] = []
+    Deferred.fromCoroutine(coroutine).addBoth(results.append)
+    assert results, "it waits for something"
+    assert not hasattr(results[0], "raiseException"), results[0]
+    return results[0]
+
+
+def cpu(idle: float) -> CheckResult:
+    return CheckResult("cpu", metrics={"cpu_idle": idle})
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_without_a_ticket_of_ours_there_is_no_stream(house: House) -> None:
+    assert Browser(house.live, "/live/events?ticket=guess").status == 403
+    forged = live_ticket.make(OURS, "another key")
+    assert Browser(house.live, f"/live/events?ticket={forged}").status == 403
+
+
+def test_a_node_page_gets_the_latest_at_once_and_then_each_frame(house: House) -> None:
+    house.frame(NOW_MS, cpu(90))
+    browser = house.browse(NODE)
+    assert "content-type: text/event-stream" in browser.text.lower()
+    house.frame(NOW_MS + 10_000, cpu(80))
+    assert [(event, data["time"], data["results"][0]["metrics"]) for event, data in browser.events] == [
+        ("frame", NOW_MS, {"cpu_idle": 90}),
+        ("frame", NOW_MS + 10_000, {"cpu_idle": 80}),
+    ]
+    assert f"id: {NOW_MS + 10_000}\n" in browser.text
+
+
+def test_the_overview_gets_a_line_of_each_node(house: House) -> None:
+    house.frame(NOW_MS, cpu(90))
+    browser = house.browse()
+    memory = CheckResult("mem", metrics={"mem_used": 1, "mem_total": 4})
+    traffic = [CheckResult("net", key=key, metrics={"in_bytes": 8.0}) for key in ("lo", "eth0", "eth1")]
+    house.frame(NOW_MS + 1, memory, *traffic, node=OTHER)
+    (_, first), (event, second) = browser.events
+    assert (first["node"], first["cpu"], first["mem"]) == (NODE, 10, None)
+    assert (event, second["node"], second["mem"], second["in_bytes"]) == ("node", OTHER, 25, 16)
+
+
+def test_nobody_sees_what_another_account_has(house: House) -> None:
+    everything, one = house.browse(account=THEIRS), house.browse(NODE, account=THEIRS)
+    house.frame(NOW_MS, cpu(90))
+    late = house.browse(NODE, account=THEIRS)
+    assert everything.events == one.events == late.events == []
+    assert house.snapshot(NODE, account=THEIRS) == []
+
+
+def test_what_was_seen_already_or_is_older_is_no_news(house: House) -> None:
+    house.frame(NOW_MS, cpu(90))
+    browser = house.browse(NODE)
+    house.frame(NOW_MS, cpu(90))
+    house.frame(NOW_MS - 60_000, cpu(1))
+    assert len(browser.events) == 1
+    assert house.snapshot(NODE)[0].checks[0].metrics[0].value == "90"
+
+
+def test_a_frame_from_the_far_future_hides_nothing(house: House) -> None:
+    house.frame(NOW_MS + FUTURE_MS + 1, cpu(1))
+    house.frame(NOW_MS, cpu(90))
+    assert house.snapshot(NODE)[0].time_ms == NOW_MS
+
+
+def test_a_frame_that_does_not_fit_is_counted_and_the_next_one_still_seen(house: House) -> None:
+    browser = house.browse(NODE)
+    good = msgspec.json.encode(FrameBody(NOW_MS, [cpu(90)]))
+    house.batch(
+        Frame(OURS, NODE, "a:1", NOW_MS, NOW_MS, b"{}"), Frame(OURS, NODE, "a:2", NOW_MS, NOW_MS, good)
+    )
+    assert len(browser.events) == 1
+    assert house.stats.check_form()["metrics"]
+    assert any(metric.name == "frames_invalid" for metric in house.stats.metrics())
+
+
+def test_a_slow_browser_keeps_a_bounded_buffer_and_is_told_of_the_gap(house: House) -> None:
+    slow, quick = house.browse(NODE), house.browse(NODE)
+    slow.transport.producer.pauseProducing()
+    text = "x" * 10_000
+    for i in range(BUFFER_BYTES // len(text) + 2):
+        house.frame(NOW_MS + i, CheckResult("custom", metrics={"word": text}))
+    assert slow.events == []
+    slow.transport.producer.resumeProducing()
+    assert [event for event, _ in slow.events] == ["gap"]
+    house.frame(NOW_MS + 99_000, cpu(5))
+    assert slow.events[-1][1]["time"] == quick.events[-1][1]["time"] == NOW_MS + 99_000
+    assert "gap" not in dict(quick.events)
+
+
+def test_a_browser_that_was_slow_for_a_moment_misses_nothing(house: House) -> None:
+    browser = house.browse(NODE)
+    browser.transport.producer.pauseProducing()
+    for i in range(3):
+        house.frame(NOW_MS + i, cpu(i))
+    assert browser.events == []
+    browser.transport.producer.resumeProducing()
+    assert [data["time"] for _, data in browser.events] == [NOW_MS, NOW_MS + 1, NOW_MS + 2]
+
+
+def test_a_comment_every_15_seconds_keeps_proxies_from_hanging_up(house: House) -> None:
+    browser = house.browse()
+    before = browser.text.count(": ping")
+    house.reactor.pump([PING_S, PING_S])
+    assert browser.text.count(": ping") == before + 2
+
+
+def test_who_comes_back_with_an_old_id_is_told_to_fetch_anew(house: House) -> None:
+    house.frame(NOW_MS, cpu(90))
+    same = house.browse(NODE, **{"Last-Event-ID": str(NOW_MS)})
+    behind = house.browse(NODE, **{"Last-Event-ID": str(NOW_MS - 10_000)})
+    assert [event for event, _ in same.events] == ["frame"]
+    assert [event for event, _ in behind.events] == ["gap", "frame"]
+
+
+def test_after_a_start_the_first_watcher_makes_it_read_the_latest_once(house: House) -> None:
+    metric = idl.Metric(name="cpu_idle", kind="float", value="75.5")
+    house.store.states = [
+        idl.CheckState(check="cpu", key="", state="ok", status="", time_ms=NOW_MS, metrics=[metric])
+    ]
+    browsers = [house.browse(NODE), house.browse(NODE)]
+    assert [each.events[0][1]["results"][0]["metrics"] for each in browsers] == [{"cpu_idle": 75.5}] * 2
+    assert house.store.asked == 1
+
+
+def test_while_the_store_is_away_new_frames_are_still_seen(house: House) -> None:
+    house.store.is_away = True
+    browser = house.browse(NODE)
+    house.frame(NOW_MS, cpu(90))
+    assert len(browser.events) == 1
+
+
+def test_a_browser_that_left_costs_nothing_more(house: House) -> None:
+    browser = house.browse(NODE)
+    assert ("viewers", 1) in [(metric.name, metric.value) for metric in house.stats.metrics()]
+    browser.channel.connectionLost(Failure(ConnectionDone()))
+    house.frame(NOW_MS, cpu(90))
+    assert ("viewers", 0) in [(metric.name, metric.value) for metric in house.stats.metrics()]
+
+
+def test_an_account_has_only_so_many_streams(house: House) -> None:
+    for _ in range(STREAMS_PER_ACCOUNT):
+        house.browse()
+    assert house.browse().status == 429
+    assert house.browse(account=THEIRS).status == 200
+
+
+def test_stopping_ends_every_stream(house: House) -> None:
+    browser = house.browse(NODE)
+    Deferred.fromCoroutine(house.live.stop())
+    assert browser.transport.disconnecting
+    assert not house.reactor.getDelayedCalls() or not house.live._pings.running
+
+
+def test_the_first_messages_and_the_events_after_them_are_the_same_as_a_fresh_snapshot(house: House) -> None:
+    chance = random.Random(7)
+    checks = [("cpu", ""), ("mem", ""), ("disk", "/"), ("disk", "/var")]
+
+    def some_frames(count: int) -> None:
+        for _ in range(count):
+            picked = chance.sample(checks, chance.randint(1, len(checks)))
+            results = [
+                CheckResult(check, key=key, metrics={"value": chance.random()}) for check, key in picked
+            ]
+            house.frame(NOW_MS + chance.randint(-50, 50) * 1000, *results)
+
+    some_frames(20)
+    browser = house.browse(NODE)
+    some_frames(40)
+    page = NodeLatest()
+    for _, data in browser.events:
+        page.take(data["time"], data["received"], msgspec.convert(data["results"], list[CheckResult]))
+    (fresh,) = house.snapshot(NODE)
+    shown = {key: (seen.time_ms, seen.result.metrics["value"]) for key, seen in page.checks.items()}
+    assert shown == {(c.check, c.key): (c.time_ms, float(c.metrics[0].value)) for c in fresh.checks}
+    assert page.time_ms == fresh.time_ms
