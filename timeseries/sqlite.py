@@ -54,7 +54,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Commit what waits, then close the file."""
-        while self._committing:
+        if self._committing:
             await self._commit(())
         await self._reader.close()
         await self._writer.close()
@@ -124,7 +124,8 @@ class _Connection:
         database, self._database = self._database, None
         if database:
             await self._in_thread(database.close)
-        self._thread.stop()
+        if self._thread.started:
+            self._thread.stop()
 
     async def run(self, thd_function: Callable[..., T], *arguments: Any) -> T:
         """What `thd_function(connection, *arguments)` returns; raises StoreUnavailable."""
@@ -166,5 +167,7 @@ def _row(frame: Frame) -> tuple[str, str, int, str, int, bytes]:
     return frame.account_id, frame.node_id, frame.time_ms, frame.origin, frame.received_ms, frame.payload
 
 
-def _thd_select(database: sqlite3.Connection, statement: str, arguments: tuple[str | int, ...]) -> list[Frame]:
+def _thd_select(
+    database: sqlite3.Connection, statement: str, arguments: tuple[str | int, ...]
+) -> list[Frame]:
     return [Frame(*row) for row in database.execute(statement, arguments)]

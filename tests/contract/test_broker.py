@@ -141,6 +141,26 @@ class BrokerContract(unittest.TestCase):
         with pytest.raises(PublishRefused):
             await framework.publish(Rang())
 
+    async def test_a_batch_of_a_stream_that_nobody_takes_is_refused(self) -> None:
+        framework = self.framework()
+        await framework.start()
+        with pytest.raises(PublishRefused):
+            await framework.stream(self.stream).publish(0, b"")
+
+    async def test_batches_published_without_waiting_keep_their_order(self) -> None:
+        framework, seen = self.framework(), list[bytes]()
+        stream = framework.stream(self.stream)
+
+        async def handler(batch: Batch) -> None:
+            seen.append(batch.body)
+
+        stream.consume("archive", handler)
+        await framework.start()
+        bodies = [b"%d" % number for number in range(100)]
+        await gatherResults([Deferred.fromCoroutine(stream.publish(1, body)) for body in bodies])
+        await until(lambda: len(seen) == 100)
+        assert seen == bodies
+
     async def test_a_refused_event_makes_no_other_publish_fail_or_seem_to_succeed(self) -> None:
         framework = self.framework()
         framework.subscribe(self.rung, Inbox().rung, Policy.ROUND_ROBIN)

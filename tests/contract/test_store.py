@@ -62,7 +62,7 @@ class StoreContract:
         again = self.frame(self.now_ms)
         await self.store.write([again, again])
         await self.store.write([again])
-        assert await self.store.read(self.account, NODE, 0, self.now_ms + 1000) == [again]
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 1000) == [again]
 
     async def test_two_origins_at_one_time_are_two_frames(self) -> None:
         both = [self.frame(self.now_ms, "a:1"), self.frame(self.now_ms, "token")]

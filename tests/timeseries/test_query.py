@@ -1,0 +1,197 @@
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
+from timeseries.errors import InvalidQuery
+from timeseries.memory import MemoryStore
+from timeseries.query import MAX_RANGE_MS, CheckState, Metric, Query, Series, latest_states, run_query
+from timeseries.sqlite import SqliteStore
+from timeseries.store import DAY_MS
+
+START = 1_795_000_000_000
+
+
+def at_once(thd_function: Any, *arguments: Any) -> Any:
+    return succeed(thd_function(*arguments))
+
+
+def times(series: Series) -> list[int]:
+    return [int(time) for time in np.frombuffer(series.times, "<i8")]
+
+
+def values(column: bytes) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in np.frombuffer(column, "<f8")]
+
+
+class TestRunQuery(SynchronousTestCase):
+    def setUp(self) -> None:
+        clock = Clock()
+        clock.advance(START / 1000 + 10 * 86_400)
+        self.store = MemoryStore(clock)
+
+    def write(self, *frames: Any) -> None:
+        self.successResultOf(Deferred.fromCoroutine(self.store.write(frames)))
+
+    def query(self, start: int = 0, end: int = DAY_MS, **asked: Any) -> Series:
+        query = Query(**{"check": "cpu", "start_ms": START + start, "end_ms": START + end} | asked)
+        coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def write_steps(self, *steps: int) -> None:
+        """A frame with user=step at each of these steps of 10 s."""
+        self.write(*(measured(START + step * 10_000, result(user=step)) for step in steps))
+
+    def test_a_metric_comes_back_with_its_times_and_values(self) -> None:
+        self.write_steps(0, 1, 2)
+        series = self.query()
+        assert times(series) == [START, START + 10_000, START + 20_000]
+        assert values(series.columns[0].values) == [0, 1, 2]
+        assert series.resolution == "raw"
+
+    def test_the_kind_tells_int_float_rate_and_text_apart(self) -> None:
+        mixed = result(whole=1, part=0.5, speed=2, words="ready") | {"rates": ["speed"]}
+        self.write(measured(START, mixed))
+        kinds = {column.name: column.kind for column in self.query().columns}
+        assert kinds == {"whole": "int", "part": "float", "speed": "gauge", "words": "string"}
+
+    def test_only_the_check_key_and_metrics_asked_for_come_back(self) -> None:
+        root, home = (
+            {"check": "disk", "key": key, "metrics": {"used": 1, "free": 2}} for key in ("/", "/home")
+        )
+        self.write(measured(START, root, result(user=1)), measured(START + 1, home))
+        series = self.query(check="disk", key="/home", metrics=["free"])
+        assert times(series) == [START + 1]
+        assert [column.name for column in series.columns] == ["free"]
+
+    def test_a_metric_that_is_missing_at_a_time_is_a_gap(self) -> None:
+        self.write(measured(START, result(user=1)), measured(START + 1, result(system=2, words="hot")))
+        columns = {column.name: column for column in self.query().columns}
+        assert values(columns["user"].values) == [1, None]
+        assert values(columns["system"].values) == [None, 2]
+        assert columns["words"].texts == ["", "hot"]
+
+    def test_a_pause_gets_a_point_without_a_value_so_that_graphs_do_not_join_it(self) -> None:
+        self.write_steps(0, 1, 2, 9, 10)
+        series = self.query(max_points=100)
+        assert times(series) == [START + step * 10_000 for step in (0, 1, 2, 3, 9, 10)]
+        assert values(series.columns[0].values) == [0, 1, 2, None, 9, 10]
+
+    def test_a_single_missed_interval_is_no_pause(self) -> None:
+        self.write_steps(0, 1, 2, 4, 5)
+        assert values(self.query(max_points=100).columns[0].values) == [0, 1, 2, 4, 5]
+
+    def test_every_point_means_no_marks_of_pauses(self) -> None:
+        self.write_steps(0, 1, 2, 9)
+        assert values(self.query().columns[0].values) == [0, 1, 2, 9]
+
+    def test_too_many_points_are_folded_into_mean_minimum_and_maximum(self) -> None:
+        self.write_steps(*range(100))
+        series = self.query(end=1_000_000, max_points=10)
+        (column,) = series.columns
+        assert series.resolution == "raw/100000"
+        assert times(series) == [START + n * 100_000 for n in range(10)]
+        assert values(column.values) == [n * 10 + 4.5 for n in range(10)]
+        assert values(column.minimum) == [n * 10 for n in range(10)]
+        assert values(column.maximum) == [n * 10 + 9 for n in range(10)]
+
+    def test_a_folded_pause_is_one_point_without_a_value(self) -> None:
+        self.write_steps(*range(20), *range(80, 100))
+        series = self.query(end=1_000_000, max_points=10)
+        assert times(series) == [START + n * 100_000 for n in (0, 1, 2, 8, 9)]
+        for column in (series.columns[0].values, series.columns[0].minimum, series.columns[0].maximum):
+            assert values(column)[2] is None
+
+    def test_a_folded_text_is_the_last_of_its_point(self) -> None:
+        self.write(*(measured(START + n * 1000, result(words=f"w{n}")) for n in range(10)))
+        assert self.query(end=10_000, max_points=2).columns[0].texts == ["w4", "w9"]
+
+    def test_a_range_of_several_days_is_read_whole(self) -> None:
+        moments = [START + day * DAY_MS + 5 for day in range(4)]
+        self.write(*(measured(moment, result(user=1)) for moment in moments))
+        assert times(self.query(end=4 * DAY_MS)) == moments
+
+    def test_a_frame_that_cannot_be_read_is_left_out(self) -> None:
+        self.write(frame(START, payload=b"\xff"), measured(START + 1, result(user=1)))
+        assert times(self.query()) == [START + 1]
+
+    def test_no_data_is_an_empty_series(self) -> None:
+        series = self.query(max_points=10)
+        assert (series.times, series.columns, series.resolution) == (b"", [], "raw")
+
+    def test_a_query_that_no_data_could_answer_is_invalid(self) -> None:
+        wrong = ({"end": 0}, {"end": -5}, {"end": MAX_RANGE_MS + 1}, {"max_points": -1}, {"check": ""})
+        for asked in wrong:
+            query = Query(
+                check=str(asked.get("check", "cpu")),
+                start_ms=START,
+                end_ms=START + int(asked.get("end", 5)),
+                max_points=int(asked.get("max_points", 0)),
+            )
+            coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
+            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
+
+    def test_the_latest_state_of_each_check_comes_from_its_own_newest_frame(self) -> None:
+        warning = {"check": "mem", "state": "warn", "status": "tight", "metrics": {"used": 7}}
+        self.write(measured(START, warning, result(user=1)), measured(START + 10_000, result(user=2.5)))
+        states = self.successResultOf(
+            Deferred.fromCoroutine(latest_states(self.store, at_once, ACCOUNT, NODE))
+        )
+        cpu = [Metric("user", "float", "2.5")]
+        mem = [Metric("used", "int", "7")]
+        assert states == [
+            CheckState(check="cpu", key="", state="ok", status="", time_ms=START + 10_000, metrics=cpu),
+            CheckState(check="mem", key="", state="warn", status="tight", time_ms=START, metrics=mem),
+        ]
+
+    def test_a_node_without_data_has_no_states(self) -> None:
+        coroutine = latest_states(self.store, at_once, ACCOUNT, NODE)
+        assert self.successResultOf(Deferred.fromCoroutine(coroutine)) == []
+
+
+numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+points = st.dictionaries(st.integers(0, 3 * DAY_MS - 1), numbers, max_size=30)
+
+
+class TestWhatIsWrittenComesBack(TestCase):
+    """For any times and numbers, in any order of writing, with resends."""
+
+    async def check(self, store: Any, written: dict[int, float]) -> None:
+        frames = [measured(START + time, result(user=value)) for time, value in written.items()]
+        await store.write([*frames, *frames[::2]])
+        query = Query(check="cpu", start_ms=START, end_ms=START + 3 * DAY_MS)
+        series = await run_query(store, at_once, ACCOUNT, NODE, query)
+        assert times(series) == [START + time for time in sorted(written)]
+        found = values(series.columns[0].values) if series.columns else []
+        assert found == [written[time] for time in sorted(written)]
+
+    @given(points)
+    @settings(max_examples=60, deadline=None)
+    def test_from_memory(self, written: dict[int, float]) -> None:
+        store = MemoryStore(Clock())
+        self.successResultOf(Deferred.fromCoroutine(self.check(store, written)))
+
+    async def test_from_sqlite(self) -> None:
+        examples: list[dict[int, float]] = []
+
+        @given(points)
+        @settings(max_examples=15, database=None)
+        def collect(written: dict[int, float]) -> None:
+            examples.append(written)
+
+        collect()
+        for written in examples:
+            with tempfile.TemporaryDirectory() as folder:
+                store = SqliteStore(Path(folder, "series.db"), reactor)
+                await store.open()
+                await self.check(store, written)
+                await store.close()
