@@ -51,6 +51,7 @@ setup(
             "django-stubs",
             "hypothesis",
             "mypy",
+            "mypy-zope",
             "playwright",
             "pytest",
             "pytest-django",

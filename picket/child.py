@@ -68,6 +68,8 @@ class _Child(ProcessProtocol):
 
     async def terminate(self) -> None:
         """SIGTERM, and wait for the end."""
+        if self.transport is None:
+            return
         try:
             self.transport.signalProcess("TERM")
         except ProcessExitedAlready:

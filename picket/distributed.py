@@ -1,13 +1,8 @@
 """`picket gateway`, `picket web` and `picket run`: the product's processes, on RabbitMQ and Cassandra."""
 
-import socket
 from collections.abc import Sequence
 
-from twisted.internet.threads import deferToThread
-
-from agent_gateway.gateway import Gateway
-from eventframework import sync
-from picket import process, relational, tls
+from picket import process, relational, wiring
 from picket.errors import PicketError
 from picket.reactor import Reactor
 from picket.settings import Settings
@@ -61,31 +56,19 @@ class GatewayProcess:
         self._settings = settings
         self._reactor = reactor
         self._runner = Runner([], settings, reactor, name="gateway")
-        self._gateway = Gateway(
-            clock=reactor,
-            bus=self._runner.bus,
-            directory=self._runner.client("directory"),
-            limits=settings.agents.limits,
-            stats=self._runner.stats("gateway"),
-            gateway_id=settings.agents.gateway_id or socket.gethostname(),
-        )
+        self._gateway = wiring.gateway(settings, reactor, self._runner)
 
     async def start(self) -> None:
         """Reach the broker first: nothing is accepted that could not be kept."""
         await self._runner.start()
-        await self._gateway.start(self._reactor, self._settings.agents.listen, await self._tls_files())
+        files = await wiring.tls_files(self._settings)
+        await self._gateway.start(self._reactor, self._settings.agents.listen, files)
         ready("gateway")
 
     async def stop(self) -> None:
         """Publish what was accepted, then close."""
         await self._gateway.stop()
         await self._runner.stop()
-
-    async def _tls_files(self) -> tls.TlsFiles:
-        agents = self._settings.agents
-        if agents.certificate and agents.private_key:
-            return tls.TlsFiles(agents.ca or agents.certificate, agents.certificate, agents.private_key)
-        return await deferToThread(tls.ensure, self._settings.home / "tls", [socket.gethostname()])
 
 
 class WebProcess:
@@ -94,19 +77,13 @@ class WebProcess:
     def __init__(self, settings: Settings, reactor: Reactor) -> None:
         self._reactor = reactor
         self._runner = Runner([], settings, reactor, name="web")
-        live = settings.live.listen
-        self._web = Web(reactor, settings.web.listen, PassedOn(live.host, live.port, b"/live", reactor))
+        live = PassedOn(reactor, settings.live.listen, b"/live")
+        self._web = Web(reactor, settings.web.listen, live)
 
     async def start(self) -> None:
         """Reach the broker, then serve."""
-        from webapp import backend
-
         await self._runner.start()
-        backend.install(
-            timeseries=self._runner.blocking("query"),
-            live=self._runner.blocking("live"),
-            publish=sync.publisher(self._runner.bus, self._reactor),
-        )
+        wiring.back_the_web(self._reactor, self._runner)
         self._web.start()
         ready(f"web at http://{self._web.address}")
 

@@ -43,7 +43,7 @@ def serve(build: Callable[[Reactor], Process], *, verbose: bool = False) -> int:
     asyncioreactor.install(uvloop.new_event_loop())
     from twisted.internet import reactor as installed
 
-    reactor: Reactor = installed  # type: ignore[assignment]
+    reactor: Reactor = installed
     _log_to_stderr(verbose)
     return _Run(reactor, build(reactor)).until_stopped()
 
@@ -73,14 +73,14 @@ class _Run:
 
     def _failed(self, failure: Failure) -> None:
         self.exit_code = 1
-        if failure.check(PicketError, CannotListenError):
+        if isinstance(failure.value, PicketError | CannotListenError):
             print(f"picket: {explain(failure.value)}", file=sys.stderr)
         else:
             log.failure("could not start", failure)
         self.reactor.stop()
 
 
-def explain(error: BaseException) -> str:
+def explain(error: PicketError | CannotListenError) -> str:
     """What went wrong and what to do, in one line."""
     if isinstance(error, CannotListenError):
         return (

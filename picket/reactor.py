@@ -1,18 +1,6 @@
-"""The one type by which everything in this package knows the reactor."""
+"""The one name by which this package knows the reactor."""
 
-from typing import Protocol
+from typing import Any, TypeAlias
 
-from twisted.internet.interfaces import (
-    IReactorCore,
-    IReactorProcess,
-    IReactorSSL,
-    IReactorTCP,
-    IReactorThreads,
-    IReactorTime,
-)
-
-
-class Reactor(
-    IReactorCore, IReactorProcess, IReactorSSL, IReactorTCP, IReactorThreads, IReactorTime, Protocol
-):  # type: ignore[misc]
-    """A reactor that can do all that server processes need."""
+Reactor: TypeAlias = Any
+"""Twisted's asyncio reactor: zope's interfaces of it cannot be put together into one static type."""

@@ -1,18 +1,17 @@
 """`picket up`: everything wired into one process, with an agent of this machine as its child."""
 
-import socket
 from pathlib import Path
 
 from twisted.internet.threads import deferToThread
 from twisted.logger import Logger
 
 from agent_gateway.gateway import Gateway
-from eventframework import sync
-from picket import home, process, relational, tls
+from picket import home, process, relational, tls, wiring
 from picket.child import AgentProcess
 from picket.reactor import Reactor
 from picket.settings import Endpoint, Live, Settings
 from picket.web import PassedOn, Web
+from services.live import Live as LiveService
 from services.registry import SERVICES, find
 from services.runner import Runner
 
@@ -43,11 +42,10 @@ class Standalone:
     async def start(self) -> None:
         """Migrate, start the services, then let agents and browsers in, and say where."""
         await deferToThread(relational.migrate)
-        files = await deferToThread(tls.ensure, self._settings.home / "tls", [socket.gethostname()])
         self._started.append(self._runner)
         await self._runner.start()
-        web = await self._start_web()
-        gateway = await self._start_gateway(files)
+        web = self._start_web()
+        gateway, files = await self._start_gateway()
         if self._with_agent:
             arguments = await deferToThread(self._thd_agent, gateway.port, files.ca)
             child = AgentProcess(self._reactor, arguments, self._settings.home / "agent.log")
@@ -61,37 +59,20 @@ class Standalone:
         for part in reversed(self._started):
             await part.stop()
 
-    async def _start_web(self) -> Web:
-        from webapp import backend
-
-        backend.install(
-            timeseries=self._runner.blocking("query"),
-            live=self._runner.blocking("live"),
-            publish=sync.publisher(self._runner.bus, self._reactor),
-        )
-        live = next(service for service in self._runner.services if service.name == "live")
-        place = live.address
-        web = Web(
-            self._reactor,
-            self._settings.web.listen,
-            PassedOn(place.host, place.port, b"/live", self._reactor),
-        )
+    def _start_web(self) -> Web:
+        wiring.back_the_web(self._reactor, self._runner)
+        live = next(service for service in self._runner.services if isinstance(service, LiveService))
+        web = Web(self._reactor, self._settings.web.listen, PassedOn(self._reactor, live.address, b"/live"))
         web.start()
         self._started.append(web)
         return web
 
-    async def _start_gateway(self, files: tls.TlsFiles) -> Gateway:
-        gateway = Gateway(
-            clock=self._reactor,
-            bus=self._runner.bus,
-            directory=self._runner.client("directory"),
-            limits=self._settings.agents.limits,
-            stats=self._runner.stats("gateway"),
-            gateway_id=self._settings.agents.gateway_id or socket.gethostname(),
-        )
+    async def _start_gateway(self) -> tuple[Gateway, tls.TlsFiles]:
+        files = await wiring.tls_files(self._settings)
+        gateway = wiring.gateway(self._settings, self._reactor, self._runner)
         await gateway.start(self._reactor, self._settings.agents.listen, files)
         self._started.append(gateway)
-        return gateway
+        return gateway, files
 
     def _thd_agent(self, port: int, ca: Path) -> list[str]:
         """The arguments of this machine's own agent; its key is made at the first start."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import quote
 
+from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IListeningPort
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -34,8 +35,9 @@ class Web:
     @property
     def address(self) -> Endpoint:
         """Where it listens, once started; tells the port where the settings said 0."""
-        assert self._port is not None  # noqa: S101 - a caller's slip, not a state of the world
-        return Endpoint(self._listen.host, self._port.getHost().port)
+        if self._port is None:
+            raise RuntimeError("the web server is not started")
+        return Endpoint(self._listen.host, self._port.getHost().port)  # type: ignore[attr-defined]
 
     def start(self) -> None:
         """Listen; raises CannotListenError."""
@@ -51,7 +53,7 @@ class Web:
     async def stop(self) -> None:
         """Take no new connections; what threads are doing is finished."""
         if self._port is not None:
-            await self._port.stopListening()
+            await (self._port.stopListening() or succeed(None))
             self._threads.stop()
 
 
@@ -60,13 +62,13 @@ class Root(Resource):
     """Everything that is not a child belongs to Django."""
 
     def __init__(self, app: WSGIResource) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._app = app
 
     def getChild(self, name: bytes, request: Request) -> Resource:  # noqa: N802 - Twisted's name
         """Django gets the whole path back."""
-        request.prepath.pop()
-        request.postpath.insert(0, name)
+        request.prepath = (request.prepath or [])[:-1]
+        request.postpath = [name, *(request.postpath or [])]
         return self._app  # type: ignore[return-value]
 
 
@@ -85,21 +87,21 @@ class BoundedRequest(Request):
         """Refuse a body that is too long before it arrives."""
         if length is not None and length > LONGEST_BODY_BYTES:
             self.setResponseCode(413)
-            self.channel.loseConnection()  # type: ignore[union-attr]
+            self.channel.loseConnection()
             length = 0
-        super().gotLength(length)
+        super().gotLength(length)  # type: ignore[no-untyped-call]
 
 
 class _PassingClient(ProxyClient):
     """One request on its way to the other process."""
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
-        super().connectionMade()
+        super().connectionMade()  # type: ignore[no-untyped-call]
         self.father.notifyFinish().addErrback(self._hang_up)
 
     def _hang_up(self, _: Failure) -> None:
         self._finished = True
-        self.transport.abortConnection()
+        self.transport.abortConnection()  # type: ignore[union-attr]
 
 
 class _PassingFactory(ProxyClientFactory):
@@ -109,8 +111,13 @@ class _PassingFactory(ProxyClientFactory):
 class PassedOn(ReverseProxyResource):
     """Passes requests on to another process of ours, and hangs up there when the browser hangs up here."""
 
+    def __init__(self, reactor: Reactor, to: Endpoint, path: bytes) -> None:
+        super().__init__(to.host, to.port, path, reactor)  # type: ignore[no-untyped-call]
+
     proxyClientFactoryClass = _PassingFactory  # noqa: N815 - Twisted's name
 
     def getChild(self, path: bytes, request: Request) -> Resource:  # noqa: ARG002, N802 - Twisted's name
         """The same path on the other side."""
-        return PassedOn(self.host, self.port, self.path + b"/" + quote(path, safe="").encode(), self.reactor)
+        return PassedOn(
+            self.reactor, Endpoint(self.host, self.port), b"%b/%b" % (self.path, quote(path).encode())
+        )

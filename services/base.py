@@ -14,12 +14,13 @@ class Service:
 
     The constructor's keyword-only parameters are given by name (see `services.runner`). `streams` and
     `subscriptions` say what the broker must hold ready before anybody publishes; binding the handlers to them
-    is the work of `setup`.
+    is the work of `setup`. `uses_django`: Django is to be set up before it is built.
     """
 
     name: ClassVar[str]
     streams: ClassVar[tuple[tuple[str, Share], ...]] = ()
     subscriptions: ClassVar[tuple[Subscription, ...]] = ()
+    uses_django: ClassVar[bool] = False
 
     @classmethod
     def taps(cls) -> tuple[Tap, ...]:
