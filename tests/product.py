@@ -89,12 +89,13 @@ class Embedded:
         return time.monotonic() - began
 
     def _greeting(self, pattern: str) -> str:
-        found = eventually(lambda: re.search(pattern, self.log.read_text()) or self._alive(), within_s=60)
-        return str(found.group(1))
+        return str(eventually(lambda: self._said(pattern), within_s=60).group(1))
 
-    def _alive(self) -> None:
+    def _said(self, pattern: str) -> re.Match[str] | None:
         assert self.process is not None
-        assert self.process.poll() is None, f"picket up ended:\n{self.log.read_text()}"
+        said = self.log.read_text()
+        assert self.process.poll() is None, f"picket up ended:\n{said}"
+        return re.search(pattern, said)
 
 
 def environment(**variables: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -34,7 +35,7 @@ def test_this_machines_own_agent_appears_with_its_processor_memory_disk_and_netw
         "net": "in_bytes",
     }.items():
         path = f"/1.0/query/node/{node['id']}/check/{check}"
-        metrics = eventually(lambda path=path: values(product, path), within_s=40)
+        metrics = eventually(partial(values, product, path), within_s=40)
         assert metrics[metric] >= 0
 
 
