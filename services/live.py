@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from eventframework.clock import Clock
 from eventframework.framework import Framework
@@ -90,7 +90,7 @@ class Live(Service):
         for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
             viewer.end()
         if self._port is not None:
-            await self._port.stopListening()
+            await maybeDeferred(self._port.stopListening)
 
     def site(self) -> Site:
         """What is served over HTTP: `/live/events`."""
@@ -98,7 +98,7 @@ class Live(Service):
         live: Any = Resource()
         root.putChild(b"live", live)
         live.putChild(b"events", Events(self, self._settings.secret_key))
-        return QuietSite(root, reactor=self._reactor)
+        return QuietSite(root, reactor=self._reactor)  # type: ignore[no-untyped-call]
 
     @property
     def address(self) -> Any:
@@ -270,7 +270,7 @@ class Events(Resource):
     _log = Logger()
 
     def __init__(self, live: Live, secret_key: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._live, self._secret_key = live, secret_key
 
     def render_GET(self, request: Any) -> bytes | int:  # noqa: N802

@@ -45,7 +45,8 @@ def keys(request: HttpRequest, account: Account) -> HttpResponse:
             made = create_key(account, form.cleaned_data["name"], form.cleaned_data["permissions"])
             form = KeyForm()
     shown = account.keys.order_by("-created", "-pk")
-    return render(request, "keys.html", {"account": account, "keys": shown, "form": form, "made": made})
+    context = {"here": "keys", "account": account, "keys": shown, "form": form, "made": made}
+    return render(request, "keys.html", context)
 
 
 @page

@@ -2,7 +2,6 @@
 
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from django.conf import settings
@@ -37,7 +36,7 @@ AWAY = (BackendUnavailable, rpc.errors.Unavailable)
 def overview(request: HttpRequest, account: Account) -> HttpResponse:
     """Every node of the account in a line."""
     nodes = list(account.nodes.prefetch_related("tags"))
-    context = _live(account) | {"nodes": nodes, "summaries": [], "away": False}
+    context = _live(account) | {"here": "servers", "nodes": nodes, "summaries": [], "away": False}
     try:
         context["summaries"] = _summaries(account, nodes)
     except AWAY:
@@ -64,12 +63,12 @@ def node(request: HttpRequest, account: Account, node_id: str) -> HttpResponse:
 def add(request: HttpRequest, account: Account) -> HttpResponse:
     """How to install an agent; a POST makes the key that goes into its line."""
     known = " ".join(account.nodes.values_list("pk", flat=True))
-    context = _live(account) | {"known": known, "lines": None}
+    context = _live(account) | {"known": known, "lines": None, "only_here": install.only_here()}
     if request.method == "POST":
         demand_change(request, account)
         name = f"agents, {timezone.now():%Y-%m-%d %H:%M}"
         key = create_key(account, name, [ApiKey.Permission.AGENT])
-        context["lines"] = install.lines(key, _gateway(request))
+        context["lines"] = install.lines(key, request.get_host())
     return render(request, "add.html", context)
 
 
@@ -86,11 +85,6 @@ def _summary(shot: Any) -> Summary:
 
 def _live(account: Account) -> dict[str, Any]:
     return {"account": account, "ticket": live_ticket.make(account.pk, settings.SECRET_KEY)}
-
-
-def _gateway(request: HttpRequest) -> str:
-    host = urlsplit(f"//{request.get_host()}").hostname or "localhost"
-    return f"{host}:{settings.AGENTS_PORT if hasattr(settings, 'AGENTS_PORT') else 4166}"
 
 
 def _milliseconds(moment: datetime | None) -> int:

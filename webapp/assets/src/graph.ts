@@ -20,6 +20,7 @@ const HEIGHT = 210;
 const PIXELS_A_POINT = 1.5;
 const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 const SYNC = "node";
+const STACKED = 82;
 
 function wash(colour: string, share: number): string {
   return `color-mix(in srgb, ${colour} ${share}%, transparent)`;
@@ -93,7 +94,7 @@ export class Graph {
   // Series: one a line; then, of a stack, its peak; else each line's least and greatest.
   private options(): uPlot.Options {
     const { lines, stacked } = this.spec;
-    const envelope = { show: true, points: { show: false }, width: 0 };
+    const envelope = { class: "envelope", points: { show: false }, width: 0 };
     const extra = stacked ? [envelope] : lines.flatMap(() => [envelope, envelope]);
     return {
       width: Math.max(this.plot.clientWidth, 280),
@@ -118,10 +119,10 @@ export class Graph {
 
   private series(line: Line): uPlot.Series {
     const colour = () => cssColour(`--s${line.colour}`);
-    const solid = this.spec.stacked ? 62 : 13;
+    const solid = this.spec.stacked ? STACKED : 13;
     return {
       stroke: colour,
-      width: this.spec.stacked ? 1 : 1.75,
+      width: this.spec.stacked ? 0 : 1.75,
       ...(line.dash ? { dash: line.dash } : {}),
       ...(line === this.spec.lines[0] && this.spec.stacked ? { fill: () => wash(colour(), solid) } : {}),
       ...(line.area ? { fill: () => wash(colour(), solid) } : {}),
@@ -133,7 +134,7 @@ export class Graph {
     const { lines } = this.spec;
     const upper = lines.slice(1).map((line, i): uPlot.Band => ({
       series: [i + 2, i + 1],
-      fill: () => wash(cssColour(`--s${line.colour}`), 62),
+      fill: () => wash(cssColour(`--s${line.colour}`), STACKED),
     }));
     const peak = [lines.length + 1, lines.length] as [number, number];
     return [...upper, { series: peak, fill: () => wash(cssColour("--s8"), 22) }];
@@ -308,7 +309,7 @@ export class Graph {
     this.root.dataset["points"] = String(this.points.times.length);
     this.root.dataset["last"] = String(this.points.last);
     const { fold } = this.points;
-    setText(find(".resolution", this.root), fold ? `${span(fold)} means, with least and greatest` : "every value");
+    setText(find(".resolution", this.root), fold ? `means of ${span(fold)}, range shaded` : "every value");
   }
 
   private legend(): void {

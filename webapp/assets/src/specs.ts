@@ -74,13 +74,13 @@ const known: Record<string, (key: string) => Omit<Spec, "check" | "key">> = {
 
 const ORDER = ["cpu", "mem", "disk", "net", "loadaverage"];
 
-function rank(check: string): number {
+function rank({ check, key }: Spec): number {
   const place = ORDER.indexOf(check);
-  return place < 0 ? ORDER.length : place;
+  return place < 0 ? ORDER.length : key === "lo" ? ORDER.length + 1 : place;
 }
 
 export function order(a: Spec, b: Spec): number {
-  return rank(a.check) - rank(b.check) || a.title.localeCompare(b.title, undefined, { numeric: true });
+  return rank(a) - rank(b) || a.title.localeCompare(b.title, undefined, { numeric: true });
 }
 
 /** The graph of a result, or null where it has no number to draw. */

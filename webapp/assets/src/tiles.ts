@@ -39,7 +39,7 @@ export function fillTiles(results: Result[]): void {
   const nets = results.filter((result) => result.check === "net" && result.key !== "lo");
   const [inward, outward] = [sum(nets, "in_bytes"), sum(nets, "out_bytes")];
   const out = outward === null ? "–" : format("bits", outward * 8);
-  write("net", "bits", inward === null ? null : inward * 8, `in; out ${out}`);
+  write("net", "bits", inward === null ? null : inward * 8, `out ${out}`);
 
   const [m5, m15] = [number(load, "loadaverage_5m"), number(load, "loadaverage_15m")];
   write("load", "load", number(load, "loadaverage_1m"), `5 min ${format("load", m5)} · 15 min ${format("load", m15)}`);

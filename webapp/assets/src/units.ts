@@ -86,12 +86,16 @@ export function ago(time_ms: number, now_ms: number): string {
   return `${Math.floor(seconds / 86400)} days ago`;
 }
 
-/** A length of time in the largest unit that divides it: "10 s", "5 min", "1 h". */
+/** A length of time in its two largest units: "10 s", "5 min 20 s", "1 h". */
 export function span(ms: number): string {
-  if (ms % 86_400_000 === 0) return `${ms / 86_400_000} d`;
-  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
-  if (ms % 60_000 === 0) return `${ms / 60_000} min`;
-  return ms < 1000 ? `${ms} ms` : `${+(ms / 1000).toFixed(1)} s`;
+  const units: [number, string][] = [[86_400_000, "d"], [3_600_000, "h"], [60_000, "min"], [1000, "s"], [1, "ms"]];
+  const words: string[] = [];
+  let rest = Math.round(ms);
+  for (const [size, word] of units) {
+    if (rest >= size) words.push(`${Math.floor(rest / size)} ${word}`);
+    rest %= size;
+  }
+  return words.slice(0, 2).join(" ");
 }
 
 const clockFormat = new Intl.DateTimeFormat(undefined, {
