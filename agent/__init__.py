@@ -1,1 +1,1 @@
-"""The agent: measures its machine, keeps one TLS connection to a gateway; standard library and psutil only."""
+"""The agent: measures its machine and keeps one TLS connection to a gateway."""

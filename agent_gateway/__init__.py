@@ -1,1 +1,1 @@
-"""The TLS endpoint that agents connect to: authenticates them, checks frames once, publishes them in batches."""
+"""The TLS endpoint of agents: authenticates them, checks frames once, publishes them in batches."""

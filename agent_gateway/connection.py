@@ -1,14 +1,14 @@
 """One agent's connection as bytes: decoding, limits in time and size, holding back, closing with a reason."""
 
-from typing import Protocol as Interface
 from typing import Any
+from typing import Protocol as Interface
 from uuid import uuid4
 
 from twisted.internet.interfaces import IHandshakeListener, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer  # type: ignore[import-untyped]
+from zope.interface import implementer
 
 from agent import wire
 from agent.wire import Code, Message, WireError

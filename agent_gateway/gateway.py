@@ -60,7 +60,7 @@ class Gateway:
         self._holding = self._stopping = False
         self._port: Any = None
         self._sweeping = LoopingCall(self._sweep)
-        self._sweeping.clock = clock
+        self._sweeping.clock = clock  # type: ignore[assignment]
         bus.subscribe(KeyRevoked, self._key_revoked, Policy.FANOUT)
         stats.gauge("connections", lambda: len(self._sessions))
         stats.gauge("agents", lambda: len(self._sessions) - self._strangers.total())

@@ -40,9 +40,7 @@ def check(request: Request, samples: Samples) -> list[Result]:
 
 def _times() -> dict[str, float]:
     times = psutil.cpu_times()
-    return {
-        metric: sum(getattr(times, part, 0.0) for part in parts) for metric, parts in PARTS.items()
-    }
+    return {metric: sum(getattr(times, part, 0.0) for part in parts) for metric, parts in PARTS.items()}
 
 
 def _interrupts() -> dict[str, float]:

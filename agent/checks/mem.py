@@ -19,4 +19,6 @@ def check(request: Request, samples: Samples) -> list[Result]:  # noqa: ARG001 -
         "swap_used": swap.used,
         "mem_percent_used": round(100 * used / memory.total, 2),
     }
-    return [Result(request.check, "", "ok", f"memory used:{human(used)} swap used:{human(swap.used)}", metrics)]
+    return [
+        Result(request.check, "", "ok", f"memory used:{human(used)} swap used:{human(swap.used)}", metrics)
+    ]

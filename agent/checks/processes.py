@@ -21,7 +21,9 @@ def check(request: Request, samples: Samples) -> list[Result]:  # noqa: ARG001 -
 def _states() -> dict[str, int]:
     # The kernel's own counts cost one read; looking at each process would cost thousands.
     try:
-        lines = dict(line.split(" ", 1) for line in STAT.read_text().splitlines() if line.startswith("procs_"))
+        lines = dict(
+            line.split(" ", 1) for line in STAT.read_text().splitlines() if line.startswith("procs_")
+        )
     except OSError:
         return {}
     return {name.replace("procs", "processes"): int(count) for name, count in lines.items()}

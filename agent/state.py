@@ -1,0 +1,59 @@
+"""What the agent remembers between runs: its node, the node's secret, a machine id where there is none."""
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+MACHINE_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+
+
+class State:
+    """The file `state.json` in `folder`, readable by nobody else. An unreadable one counts as empty."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._path = folder / "state.json"
+        self._values: dict[str, str] = self._load()
+
+    @property
+    def node(self) -> str:
+        """The node's id, empty before the first `accepted`."""
+        return self._values.get("node", "")
+
+    @property
+    def node_secret(self) -> str:
+        """The secret that shows that this is the node."""
+        return self._values.get("node_secret", "")
+
+    def machine(self) -> str:
+        """What identifies this machine; made up once where the system has no id."""
+        for path in MACHINE_FILES:
+            if path.is_file() and (found := path.read_text().strip()):
+                return found
+        if "machine" not in self._values:
+            self._save(machine=uuid.uuid4().hex)
+        return self._values["machine"]
+
+    def bind(self, node: str, node_secret: str) -> None:
+        """Remember which node this is; an empty secret leaves the old one."""
+        self._save(node=node, **({"node_secret": node_secret} if node_secret else {}))
+
+    def _load(self) -> dict[str, str]:
+        try:
+            values = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return {str(name): str(value) for name, value in values.items()} if isinstance(values, dict) else {}
+
+    def _save(self, **values: str) -> None:
+        if self._values | values == self._values:
+            return
+        self._values |= values
+        new = self._path.with_suffix(".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(self._values, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
