@@ -2,11 +2,13 @@
 
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 from unittest import skipIf
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import OperationalError, connection
+from django.db.utils import ConnectionHandler
 from django.test import TransactionTestCase
 
 from webapp.api.models import SpentNonce
@@ -19,7 +21,7 @@ HOME = Path("/home/picket")
 
 def test_without_a_url_the_database_is_a_file_at_home() -> None:
     found = entry("", HOME)
-    assert found["ENGINE"] == "django.db.backends.sqlite3"
+    assert found["ENGINE"] == "webapp.sqlite"
     assert found["NAME"] == "/home/picket/picket.db"
     assert found["OPTIONS"]["transaction_mode"] == "IMMEDIATE"
     assert "journal_mode=WAL" in found["OPTIONS"]["init_command"]
@@ -28,6 +30,28 @@ def test_without_a_url_the_database_is_a_file_at_home() -> None:
 def test_a_sqlite_url_names_its_file() -> None:
     assert entry("sqlite:////var/lib/x.db", HOME)["NAME"] == "/var/lib/x.db"
     assert entry("sqlite:///x.db", HOME)["NAME"] == "x.db"
+
+
+@pytest.mark.django_db  # Only for the permission: the file is its own.
+@pytest.mark.parametrize("ending", ["commit", "rollback", "close"])
+def test_a_writer_of_this_process_waits_for_its_turn(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webapp.sqlite.base.WAIT_S", 0.01)
+    first, second = (ConnectionHandler({"default": entry("", tmp_path)})["default"] for _ in range(2))
+    begin(first)
+    with pytest.raises(OperationalError, match="no turn"):
+        begin(second)
+    getattr(first, ending)()
+    begin(second)
+    second.rollback()
+    for each in (first, second):
+        each.close()
+
+
+def begin(connection: Any) -> None:
+    """As `transaction.atomic` does."""
+    connection.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
 
 
 @pytest.mark.parametrize(("scheme", "engine"), [("mysql", "mysql"), ("postgres", "postgresql")])

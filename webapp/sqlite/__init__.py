@@ -1,0 +1,1 @@
+"""Django's SQLite engine, with writers of one process in a queue."""
