@@ -1,7 +1,7 @@
 """The distributed store: frames in Cassandra, one row a frame, a partition for each node and day (UTC).
 
-Rows are written with many in flight and no batch: each goes straight to its replica. Timeouts and overload are
-tried again, since writing an identity twice is writing it once.
+Rows are written with many in flight and no batch: each goes straight to its replica. Timeouts and overload
+are tried again, since writing an identity twice is writing it once.
 """
 
 import asyncio
@@ -168,7 +168,8 @@ class CassandraStore:
     async def _insert_all(self, frames: Sequence[Frame]) -> None:
         rows = [Deferred.fromCoroutine(self._insert(frame)) for frame in frames]
         # All of them end before the first failure is told, so that nothing is left running.
-        for succeeded, outcome in await DeferredList(rows, consumeErrors=True):
+        outcomes: list[tuple[bool, Any]] = await DeferredList(rows, consumeErrors=True)
+        for succeeded, outcome in outcomes:
             if not succeeded:
                 outcome.raiseException()
 
@@ -197,7 +198,7 @@ class CassandraStore:
         return self._statements[statement].bind(values, **options)
 
     async def _execute(self, statement: Any) -> Any:
-        """The result of a statement that may be run twice, within the limit in flight; passing errors retried."""
+        """The result of a statement that may be run twice; what is PASSING is tried again."""
         await self._slots.acquire()
         try:
             for wait_s in RETRY_S:

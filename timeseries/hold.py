@@ -1,8 +1,8 @@
 """Waiting until what one Cassandra node was told is on its disk.
 
-A single node answers before its commit log is synced (every 100 ms), so a crash right after the answer loses the
-row. `Hold` therefore keeps every write for a while longer than the log's period, and then asks the node for its
-generation, which goes up with each start: the same one as before means that it lived through the sync.
+A single node answers before its commit log is synced (every 100 ms), so a crash right after the answer loses
+the row. `Hold` therefore keeps every write for a while longer than the log's period, and then asks the node
+for its generation, which goes up with each start: the same one as before means that it lived through the sync.
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ class Hold:
         await deferLater(self._clock, self._hold_s)
         try:
             await self.look()
-        except Exception:  # noqa: BLE001: whatever went wrong, those who wait must hear of it.
+        except Exception:  # noqa: BLE001 - whatever it was, those who wait must hear of it
             failure = Failure()
             for held in together:
                 held.errback(failure)

@@ -1,4 +1,4 @@
-"""Range queries: from stored frames to the columns of one check's metrics, reduced to what a graph can show."""
+"""Range queries: from stored frames to the columns of one check's metrics, as many points as a graph shows."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -15,13 +15,14 @@ T = TypeVar("T")
 MAX_RANGE_MS = 31 * DAY_MS
 MAX_POINTS = 100_000
 LATEST_WINDOW_MS = 15 * 60_000
-"""How long before a node's newest frame the newest result of a check may be; each frame has those then due."""
+"""How much older than a node's newest frame a check's newest result may be: a frame has only those then due."""
 
 
 class InThread(Protocol):
     """Runs `thd_function(*arguments)` in a thread and gives its result, e.g. `partial(deferToThread)`."""
 
-    def __call__(self, thd_function: Callable[..., T], *arguments: object) -> Awaitable[T]: ...
+    def __call__(self, thd_function: Callable[..., T], *arguments: object) -> Awaitable[T]:
+        """The function's result."""
 
 
 class Query(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +89,7 @@ class CheckState(msgspec.Struct, frozen=True, kw_only=True):
 async def run_query(
     store: TimeSeriesStore, in_thread: InThread, account_id: str, node_id: str, query: Query
 ) -> Series:
-    """The answer to a query, read day by day and decoded in threads; raises InvalidQuery, StoreUnavailable."""
+    """The answer to a query, read day by day, decoded in threads; raises InvalidQuery, StoreUnavailable."""
     _validate(query)
     table = Table(query.check, query.key, query.metrics)
     for start_ms in range(query.start_ms, query.end_ms, DAY_MS):

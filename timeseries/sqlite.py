@@ -87,7 +87,7 @@ class SqliteStore:
             group = self._next_group()
             try:
                 await self._writer.run(_thd_insert, [frames for frames, _done in group])
-            except Exception:  # noqa: BLE001: whatever went wrong, those who wait must hear of it.
+            except Exception:  # noqa: BLE001 - whatever it was, those who wait must hear of it
                 failure = Failure()
                 for _frames, done in group:
                     done.errback(failure)

@@ -1,7 +1,7 @@
 """One check's metrics over time: collected from frames, then laid out as columns that a graph can show.
 
-`thd_add` decodes thousands of payloads, so it belongs in a thread; call it frame list after frame list, in order
-of time.
+`thd_add` decodes thousands of payloads, so it belongs in a thread; call it with list after list, in order of
+time.
 """
 
 from collections.abc import Sequence
@@ -148,7 +148,7 @@ def _typical_ms(times: Times) -> int:
 
 
 def _mark_gaps(graph: Graph, interval_ms: int) -> Graph:
-    """Put a point without values into every pause of over GAP_INTERVALS intervals, one interval after its start."""
+    """Put a point without values into every pause of over GAP_INTERVALS intervals, one interval in."""
     before = np.flatnonzero(np.diff(graph.times) > max(1, interval_ms) * GAP_INTERVALS)
     if not len(before):
         return graph
@@ -168,7 +168,7 @@ def _with_gaps(line: Line, places: NDArray[np.intp]) -> Line:
 
 
 def _fold(graph: Graph, start_ms: int, width_ms: int) -> Graph:
-    """One point for every `width_ms` that has any, at the beginning of it: mean, minimum, maximum; last text."""
+    """One point for every `width_ms` that has any, at its start: mean, minimum, maximum; last text."""
     buckets = (graph.times - start_ms) // width_ms
     starts = np.flatnonzero(np.diff(buckets, prepend=-1))
     ends = np.append(starts[1:], len(buckets))

@@ -12,7 +12,7 @@ NODE, OTHER_NODE = "n0000000001", "n0000000002"
 
 def frame(time_ms: int, origin: str = "a:1", payload: bytes = b"{}", **fields: Any) -> Frame:
     """A frame of NODE; `fields` override account_id, node_id and received_ms."""
-    identity = {"account_id": ACCOUNT, "node_id": NODE, "received_ms": time_ms + 20} | fields
+    identity: dict[str, Any] = {"account_id": ACCOUNT, "node_id": NODE, "received_ms": time_ms + 20} | fields
     return Frame(origin=origin, time_ms=time_ms, payload=payload, **identity)
 
 

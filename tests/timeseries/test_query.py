@@ -3,7 +3,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
@@ -43,7 +42,8 @@ class TestRunQuery(SynchronousTestCase):
         self.successResultOf(Deferred.fromCoroutine(self.store.write(frames)))
 
     def query(self, start: int = 0, end: int = DAY_MS, **asked: Any) -> Series:
-        query = Query(**{"check": "cpu", "start_ms": START + start, "end_ms": START + end} | asked)
+        fields: dict[str, Any] = {"check": "cpu", "start_ms": START + start, "end_ms": START + end}
+        query = Query(**fields | asked)
         coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
@@ -138,7 +138,7 @@ class TestRunQuery(SynchronousTestCase):
                 max_points=int(asked.get("max_points", 0)),
             )
             coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
-            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
+            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)  # type: ignore[no-untyped-call]
 
     def test_the_latest_state_of_each_check_comes_from_its_own_newest_frame(self) -> None:
         warning = {"check": "mem", "state": "warn", "status": "tight", "metrics": {"used": 7}}

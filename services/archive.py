@@ -1,0 +1,96 @@
+"""From the stream to the store: a batch is acknowledged when every frame of it is durable.
+
+A frame that no store can keep, and a batch that is none, would come back for ever: they are set aside as
+files under `<home>/set_aside`, counted, and acknowledged.
+"""
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from twisted.internet.defer import DeferredSemaphore
+from twisted.logger import Logger
+
+from eventframework.framework import Framework
+from eventframework.policy import Share
+from eventframework.stream import Batch
+from picket.settings import Settings
+from services.base import Service
+from statslib import Stats
+from timeseries.errors import InvalidFrame
+from timeseries.frames import Frame, decode_batch, encode_batch
+from timeseries.store import TimeSeriesStore, check_storable
+
+AT_ONCE = 128
+"""Batches of a partition under way: a single Cassandra node holds each for a second, many at a time."""
+
+MAX_BATCHES = 1024
+MAX_SET_ASIDE = 1000
+"""Files kept; what comes after is only counted and logged, so that nobody can fill the disk."""
+
+
+class Archive(Service):
+    """Writes every frame of the stream to the time-series store."""
+
+    name = "archive"
+    streams = (("results", Share.SCOPED),)
+    _log = Logger()
+
+    def __init__(self, *, bus: Framework, store: TimeSeriesStore, stats: Stats, settings: Settings) -> None:
+        self._bus, self._store, self._stats = bus, store, stats
+        self._aside = settings.home / "set_aside"
+        self._slots = DeferredSemaphore(MAX_BATCHES)
+
+    async def setup(self) -> None:
+        """Take every batch; stopping the bus waits for those under way."""
+        self._bus.stream("results").consume(self.name, self.on_batch, Share.SCOPED, at_once=AT_ONCE)
+
+    async def on_batch(self, batch: Batch) -> None:
+        """Return when all of the batch is durable; StoreUnavailable makes the stream bring it again."""
+        frames = self._storable(batch.body)
+        if not frames:
+            return
+        await self._slots.acquire()
+        try:
+            with self._stats.operation("write"):
+                await self._store.write(frames)
+        finally:
+            self._slots.release()
+        self._stats.increment("frames", len(frames))
+        self._stats.increment("frames_bytes", len(batch.body))
+
+    def _storable(self, body: bytes) -> list[Frame]:
+        try:
+            frames = decode_batch(body)
+        except InvalidFrame as error:
+            self._stats.increment("batches_set_aside")
+            self._set_aside(body, error)
+            return []
+        refused = dict(_refusals(frames))
+        for index, error in refused.items():
+            self._stats.increment("frames_set_aside")
+            self._set_aside(encode_batch([frames[index]]), error)
+        return [frame for index, frame in enumerate(frames) if index not in refused]
+
+    def _set_aside(self, body: bytes, error: InvalidFrame) -> None:
+        """Named for its content, so that a batch that comes again is one file."""
+        path = self._aside / f"{zlib.crc32(body):08x}-{len(body)}.batch"
+        self._log.error("set aside as {path}: {error}", path=path, error=error)
+        try:
+            _keep(path, body)
+        except OSError as failure:
+            self._log.error("{path} was not kept: {failure}", path=path, failure=failure)
+
+
+def _refusals(frames: list[Frame]) -> Iterable[tuple[int, InvalidFrame]]:
+    for index, frame in enumerate(frames):
+        try:
+            check_storable(frame)
+        except InvalidFrame as error:
+            yield index, error
+
+
+def _keep(path: Path, body: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if sum(1 for _ in path.parent.iterdir()) < MAX_SET_ASIDE:
+        path.write_bytes(body)

@@ -1,0 +1,78 @@
+"""Time-series reads for everybody else: the interface TimeSeries over `timeseries.query`."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+
+from rpc import idl
+from rpc.dispatcher import Dispatcher
+from rpc.errors import Refused, Unavailable
+from services.base import Service
+from timeseries import query as reads
+from timeseries.errors import InvalidFrame, InvalidQuery, StoreUnavailable
+from timeseries.store import TimeSeriesStore
+
+THREADS = 2
+
+
+class Query(Service):
+    """Answers what the store holds: ranges of metrics, and the newest state of each check."""
+
+    name = "query"
+
+    def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any) -> None:
+        self._rpc, self._store = rpc, store
+        self._threads = ThreadPool(1, THREADS, name="query")
+        self._in_thread: Callable[..., Awaitable[Any]] = partial(deferToThreadPool, reactor, self._threads)
+
+    async def setup(self) -> None:
+        """Answer the interface TimeSeries."""
+        self._threads.start()
+        self._rpc.serve("TimeSeries", self)
+
+    async def stop(self) -> None:
+        """Let what is being decoded finish."""
+        if self._threads.started:
+            self._threads.stop()
+
+    async def query(
+        self, account_id: str, _context: idl.Context, node_id: str, query: idl.Query
+    ) -> idl.Series:
+        """TimeSeries.query of rpc/picket.thrift. Refused: bad_query."""
+        with _told():
+            asked = msgspec.convert(_fields(query), reads.Query)
+            series = await reads.run_query(self._store, self._in_thread, account_id, node_id, asked)
+        columns = [idl.Column(**msgspec.structs.asdict(column)) for column in series.columns]
+        return idl.Series(times=series.times, columns=columns, resolution=series.resolution)
+
+    async def latest(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.CheckState]:
+        """TimeSeries.latest of rpc/picket.thrift; empty for a node without data."""
+        with _told():
+            states = await reads.latest_states(self._store, self._in_thread, account_id, node_id)
+        return [_check_state(state) for state in states]
+
+
+def _fields(query: idl.Query) -> dict[str, Any]:
+    """Those that the caller set: thriftpy2 leaves the others None."""
+    return {name: value for name, value in vars(query).items() if value is not None}
+
+
+def _check_state(state: reads.CheckState) -> idl.CheckState:
+    metrics = [idl.Metric(**msgspec.structs.asdict(metric)) for metric in state.metrics]
+    return idl.CheckState(**{**msgspec.structs.asdict(state), "metrics": metrics})
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Errors of the store and of the question, in the words of RPC."""
+    try:
+        yield
+    except (InvalidQuery, msgspec.ValidationError) as error:
+        raise Refused("bad_query", str(error)) from error
+    except (StoreUnavailable, InvalidFrame) as error:
+        raise Unavailable(str(error)) from error
