@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from picket import reactor
 from picket.errors import PicketError
 from picket.settings import Settings, SettingsError
 
@@ -68,6 +69,7 @@ def with_django(command: Callable[..., Any]) -> Callable[..., Any]:
 def up(home: Path | None, web: str | None, agents: str | None, no_agent: bool, verbose: bool) -> None:
     """Run the whole product in one process, with an agent of this machine."""
     settings = settings_from(HOME=home and home.absolute(), WEB__LISTEN=web, AGENTS__LISTEN=agents)
+    reactor.install()
     from picket import standalone
 
     sys.exit(standalone.run(settings, agent=not no_agent, verbose=verbose))
@@ -77,6 +79,7 @@ def up(home: Path | None, web: str | None, agents: str | None, no_agent: bool, v
 @click.option("-v", "--verbose", is_flag=True)
 def gateway(verbose: bool) -> None:
     """Run the endpoint that agents connect to."""
+    reactor.install()
     from picket import distributed
 
     sys.exit(distributed.run_gateway(settings_from(), verbose=verbose))
@@ -86,6 +89,7 @@ def gateway(verbose: bool) -> None:
 @click.option("-v", "--verbose", is_flag=True)
 def web(verbose: bool) -> None:
     """Run the dashboard and the REST API."""
+    reactor.install()
     from picket import distributed
 
     sys.exit(distributed.run_web(settings_from(), verbose=verbose))
@@ -96,6 +100,7 @@ def web(verbose: bool) -> None:
 @click.option("-v", "--verbose", is_flag=True)
 def run(services: tuple[str, ...], verbose: bool) -> None:
     """Run one or more services in this process; `picket services` lists them."""
+    reactor.install()
     from picket import distributed
 
     sys.exit(distributed.run_services(settings_from(), services, verbose=verbose))

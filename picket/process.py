@@ -5,8 +5,6 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
-import uvloop
-from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.logger import (
@@ -40,10 +38,8 @@ class Process(Protocol):
 
 def serve(build: Callable[[Reactor], Process], *, verbose: bool = False) -> int:
     """Run what `build` makes until SIGINT or SIGTERM; returns the exit code."""
-    asyncioreactor.install(uvloop.new_event_loop())
-    from twisted.internet import reactor as installed
+    from twisted.internet import reactor
 
-    reactor: Reactor = installed
     _log_to_stderr(verbose)
     return _Run(reactor, build(reactor)).until_stopped()
 
