@@ -230,12 +230,12 @@ class KeysTestCase(DashboardTestCase):
     def test_the_install_lines_hold_a_key_that_may_only_send_data(self) -> None:
         self.assertNotIn("pk_", self.text("/nodes/add"))
         made = self.client.post("/nodes/add").content.decode()
-        key = re.search(r"--key (pk_\w{16})", made)
+        key = re.search(r"oauth_key +(pk_\w{16})", made)
         assert key
         found = find_key(key[1])
         assert found
         self.assertEqual(found.permissions, ["agent"])
-        self.assertIn("--endpoint testserver:4166", made)
+        self.assertRegex(made, "endpoint +testserver\n")
 
 
 class Away:

@@ -126,7 +126,7 @@ export class Graph {
       ...(line.dash ? { dash: line.dash } : {}),
       ...(line === this.spec.lines[0] && this.spec.stacked ? { fill: () => wash(colour(), solid) } : {}),
       ...(line.area ? { fill: () => wash(colour(), solid) } : {}),
-      points: { size: 4, fill: colour },
+      points: this.spec.stacked ? { show: false } : { size: 4, fill: colour },
     };
   }
 

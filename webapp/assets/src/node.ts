@@ -32,6 +32,7 @@ class NodePage implements Board {
     for (const latest of embedded<Latest[]>("latest")) this.results.set(id(latest), latest);
     this.controls();
     this.build();
+    fillTiles([...this.results.values()]);
     this.follow();
     this.stream = new Stream(
       root.dataset["ticket"] ?? "",
@@ -63,17 +64,21 @@ class NodePage implements Board {
     const specs = [...this.results.values()].map(specOf).filter((spec): spec is Spec => spec !== null);
     const template = find<HTMLTemplateElement>("#graph");
     const fresh = specs.sort(order).filter((spec) => !this.graphs.has(id(spec)));
-    const grid = find(".graphs", this.root);
+    find("#silence", this.root).hidden = this.results.size > 0;
+    find("#board", this.root).hidden = this.results.size === 0;
     for (const spec of fresh) {
       const graph = new Graph(spec, this, template, this.span.window(Date.now()));
       this.graphs.set(id(spec), graph);
-      grid.append(graph.root);
+      this.place(graph);
+      void graph.load(this.span.window(Date.now()));
     }
-    for (const graph of [...this.graphs.values()].sort((a, b) => order(a.spec, b.spec))) grid.append(graph.root);
-    find("#silence", this.root).hidden = this.graphs.size > 0;
-    find("#board", this.root).hidden = this.graphs.size === 0;
-    for (const spec of fresh) void this.graphs.get(id(spec))?.load(this.span.window(Date.now()));
-    fillTiles([...this.results.values()]);
+  }
+
+  /** Puts a graph before the first that belongs after it; the others stay where they are. */
+  private place(graph: Graph): void {
+    const after = [...this.graphs.values()].filter((each) => each !== graph && order(graph.spec, each.spec) < 0);
+    const next = after.sort((a, b) => order(a.spec, b.spec))[0];
+    find(".graphs", this.root).insertBefore(graph.root, next?.root ?? null);
   }
 
   private load(): void {

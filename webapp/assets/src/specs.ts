@@ -70,9 +70,34 @@ const known: Record<string, (key: string) => Omit<Spec, "check" | "key">> = {
       { metric: "loadaverage_15m", label: "15 min", colour: 3, dash: [2, 3] },
     ],
   }),
+  processes: () => ({
+    title: "Processes",
+    unit: "number",
+    lines: [
+      { metric: "processes_total", label: "total", colour: 1 },
+      { metric: "processes_running", label: "running", colour: 3, dash: [7, 3] },
+      { metric: "processes_blocked", label: "blocked", colour: 5, dash: [2, 3] },
+    ],
+  }),
 };
 
-const ORDER = ["cpu", "mem", "disk", "net", "loadaverage"];
+function io(result: Result): Line[] {
+  const names = numbers(result).slice(0, LINES_AT_MOST);
+  const devices = [...new Set(names.map((name) => name.replace(/_(reads|writes)$/, "")))];
+  return names.map((metric) => {
+    const device = metric.replace(/_(reads|writes)$/, "");
+    const dash = metric.endsWith("_writes") ? { dash: [7, 3] } : {};
+    return { metric, label: metric.replaceAll("_", " "), colour: 1 + devices.indexOf(device), ...dash };
+  });
+}
+
+function numbers(result: Result): string[] {
+  return Object.keys(result.metrics)
+    .filter((name) => typeof result.metrics[name] === "number")
+    .sort();
+}
+
+const ORDER = ["cpu", "mem", "disk", "net", "loadaverage", "io", "processes"];
 
 function rank({ check, key }: Spec): number {
   const place = ORDER.indexOf(check);
@@ -88,10 +113,10 @@ export function specOf(result: Result): Spec | null {
   const { check, key } = result;
   const make = known[check];
   if (make !== undefined) return { check, key, ...make(key) };
-  const names = Object.keys(result.metrics).filter((name) => typeof result.metrics[name] === "number");
+  const names = numbers(result);
   if (names.length === 0) return null;
+  if (check === "io") return { check, key, title: "Disk operations", unit: "rate", lines: io(result) };
   const lines = names
-    .sort()
     .slice(0, LINES_AT_MOST)
     .map((metric, i) => ({ metric, label: metric, colour: i + 1, ...(i % 2 ? { dash: [7, 3] } : {}) }));
   return { check, key, title: key ? `${check} ${key}` : check, unit: "number", lines };
