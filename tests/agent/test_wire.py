@@ -43,7 +43,9 @@ def test_carriage_returns_are_accepted() -> None:
 
 
 def test_the_last_word_of_an_error_is_the_rest_of_the_line() -> None:
-    assert decode(Side.GATEWAY, b"error bad_key no such key\n") == [Message("error", ("bad_key", "no such key"))]
+    assert decode(Side.GATEWAY, b"error bad_key no such key\n") == [
+        Message("error", ("bad_key", "no such key"))
+    ]
 
 
 def test_a_text_cannot_forge_a_command() -> None:
@@ -53,7 +55,9 @@ def test_a_text_cannot_forge_a_command() -> None:
 
 
 def test_the_original_agents_hello_is_understood() -> None:
-    assert decode(Side.AGENT, b"hello 1 0.9.21 KEY SECRET\n") == [Message("hello 1", ("0.9.21", "KEY", "SECRET"))]
+    assert decode(Side.AGENT, b"hello 1 0.9.21 KEY SECRET\n") == [
+        Message("hello 1", ("0.9.21", "KEY", "SECRET"))
+    ]
 
 
 @pytest.mark.parametrize(
