@@ -67,9 +67,9 @@ class Archive(Service):
             self._set_aside(body, error)
             return []
         refused = dict(_refusals(frames))
-        for index, error in refused.items():
+        for index, refusal in refused.items():
             self._stats.increment("frames_set_aside")
-            self._set_aside(encode_batch([frames[index]]), error)
+            self._set_aside(encode_batch([frames[index]]), refusal)
         return [frame for index, frame in enumerate(frames) if index not in refused]
 
     def _set_aside(self, body: bytes, error: InvalidFrame) -> None:

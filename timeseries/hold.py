@@ -2,7 +2,7 @@
 
 A single node answers before its commit log is synced (every 100 ms), so a crash right after the answer loses
 the row. `Hold` therefore keeps every write for a while longer than the log's period, and then asks the node
-for its generation, which goes up with each start: the same one as before means that it lived through the sync.
+for its generation, which goes up with each start: the same as before means that it lived through the sync.
 """
 
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Range queries: from stored frames to the columns of one check's metrics, as many points as a graph shows."""
+"""Range queries: from stored frames to the columns of one check's metrics, as many points as a graph has."""
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -15,7 +15,7 @@ T = TypeVar("T")
 MAX_RANGE_MS = 31 * DAY_MS
 MAX_POINTS = 100_000
 LATEST_WINDOW_MS = 15 * 60_000
-"""How much older than a node's newest frame a check's newest result may be: a frame has only those then due."""
+"""How much older than a node's newest frame a check's newest result may be: a frame has those then due."""
 
 
 class InThread(Protocol):

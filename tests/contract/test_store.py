@@ -3,8 +3,9 @@
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import acsylla
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -175,3 +176,18 @@ class TestCassandra(DurableContract):
     def make_store(self) -> CassandraStore:
         hosts, port, keyspace = self.cassandra
         return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01)
+
+    async def test_what_a_restart_lost_is_written_again(self) -> None:
+        """A node that forgets its rows and comes up as a new generation while a write is held."""
+        store = cast(Any, self.store)
+        truth = store._hold._generation
+
+        async def forgetful() -> tuple[str, int]:
+            store._hold._generation = truth
+            await store._execute(acsylla.create_statement(f"TRUNCATE {self.cassandra.keyspace}.frames"))
+            host, generation = await truth()
+            return host, generation - 1
+
+        store._hold._generation = forgetful
+        await self.store.write([self.frame(self.now_ms)])
+        assert await self.store.latest(self.account, NODE) == self.frame(self.now_ms)

@@ -138,7 +138,7 @@ class TestRunQuery(SynchronousTestCase):
                 max_points=int(asked.get("max_points", 0)),
             )
             coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
-            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)  # type: ignore[no-untyped-call]
+            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
 
     def test_the_latest_state_of_each_check_comes_from_its_own_newest_frame(self) -> None:
         warning = {"check": "mem", "state": "warn", "status": "tight", "metrics": {"used": 7}}
