@@ -42,7 +42,7 @@ class AgentProcess:
     async def stop(self) -> None:
         """Ask the agent to end, and wait until it has."""
         self._stopping = True
-        if self._restart is not None:
+        if self._restart is not None and self._restart.active():
             self._restart.cancel()
         if self._child is not None:
             await self._child.terminate()

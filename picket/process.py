@@ -1,6 +1,7 @@
 """A server process: the asyncio reactor on uvloop, and something that starts and stops on it."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -51,21 +52,28 @@ class _Run:
         self.reactor = reactor
         self.process = process
         self.exit_code = 0
+        self.stopped = False
 
     def until_stopped(self) -> int:
         self.reactor.callWhenRunning(self._start)
         self.reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         self.reactor.run()
+        if not self.stopped:
+            # Threads that still wait for something would keep the interpreter for as long.
+            sys.stderr.flush()
+            os._exit(1)
         return self.exit_code
 
     def _start(self) -> None:
         Deferred.fromCoroutine(self.process.start()).addErrback(self._failed)
 
     def _stop(self) -> Deferred[None]:
-        stopping = Deferred.fromCoroutine(self.process.stop())
-        return stopping.addTimeout(DRAIN_S, self.reactor).addErrback(
-            lambda failure: log.failure("did not stop cleanly", failure)
-        )
+        stopping = Deferred.fromCoroutine(self._stop_process()).addTimeout(DRAIN_S, self.reactor)
+        return stopping.addErrback(lambda failure: log.failure("did not stop cleanly", failure))
+
+    async def _stop_process(self) -> None:
+        await self.process.stop()
+        self.stopped = True
 
     def _failed(self, failure: Failure) -> None:
         self.exit_code = 1

@@ -1,5 +1,6 @@
 """`picket up`: everything wired into one process, with an agent of this machine as its child."""
 
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 from twisted.internet.threads import deferToThread
@@ -37,41 +38,40 @@ class Standalone:
         self._with_agent = agent
         inside = settings.model_copy(update={"live": Live(listen=ANYWHERE_LOCAL)})
         self._runner = Runner([find(name) for name in SERVICES], inside, reactor, listen=False, name="picket")
-        self._started: list[Gateway | Web | Runner | AgentProcess] = []
+        self._undo = AsyncExitStack()
 
     async def start(self) -> None:
         """Migrate, start the services, then let agents and browsers in, and say where."""
         await deferToThread(relational.migrate)
-        self._started.append(self._runner)
         await self._runner.start()
+        self._undo.push_async_callback(self._runner.stop)
         web = self._start_web()
         gateway, files = await self._start_gateway()
         if self._with_agent:
             arguments = await deferToThread(self._thd_agent, gateway.port, files.ca)
             child = AgentProcess(self._reactor, arguments, self._settings.home / "agent.log")
-            self._started.append(child)
+            self._undo.push_async_callback(child.stop)
             child.start()
         link = await deferToThread(relational.sign_in_link, self._settings, str(web.address))
         greet(web.address, Endpoint(self._settings.agents.listen.host, gateway.port), link)
 
     async def stop(self) -> None:
         """What came last goes first: no new frames, no new requests, then the services."""
-        for part in reversed(self._started):
-            await part.stop()
+        await self._undo.aclose()
 
     def _start_web(self) -> Web:
         wiring.back_the_web(self._reactor, self._runner)
         live = next(service for service in self._runner.services if isinstance(service, LiveService))
         web = Web(self._reactor, self._settings.web.listen, PassedOn(self._reactor, live.address, b"/live"))
         web.start()
-        self._started.append(web)
+        self._undo.push_async_callback(web.stop)
         return web
 
     async def _start_gateway(self) -> tuple[Gateway, tls.TlsFiles]:
         files = await wiring.tls_files(self._settings)
         gateway = wiring.gateway(self._settings, self._reactor, self._runner)
         await gateway.start(self._reactor, self._settings.agents.listen, files)
-        self._started.append(gateway)
+        self._undo.push_async_callback(gateway.stop)
         return gateway, files
 
     def _thd_agent(self, port: int, ca: Path) -> list[str]:

@@ -21,6 +21,8 @@ class AgentClient:
         self._socket = context.wrap_socket(raw, server_hostname="localhost")
         self._decoder = wire.Decoder(wire.Side.GATEWAY, wire.Limits())
         self._received: list[wire.Message] = []
+        self._sent: set[int] = set()
+        self._in_flight = 1
         self.acknowledged: set[int] = set()
         self.node = ""
 
@@ -37,10 +39,14 @@ class AgentClient:
         self.send(wire.encode("hello 2", payload=text.encode()))
         accepted: dict[str, Any] = json.loads(self.expect("accepted").payload)
         self.node = accepted["node"]
+        self._in_flight = accepted["limits"]["in_flight"]
         return accepted
 
     def frame(self, seq: int, results: list[dict[str, Any]], time_ms: int | None = None) -> None:
-        """Send one frame as plain JSON."""
+        """Send one frame as plain JSON, when the gateway takes another."""
+        while len(self._sent - self.acknowledged) >= self._in_flight:
+            self.expect("ack")
+        self._sent.add(seq)
         body = {"time": time_ms or int(time.time() * 1000), "results": results}
         self.send(wire.encode("frame", seq, "json", payload=json.dumps(body).encode()))
 
