@@ -88,5 +88,5 @@ class Agent:
         """Give the gateway a moment to acknowledge what is on its way."""
         with suppress(TimeoutError):
             async with asyncio.timeout(FLUSH_S):
-                while len(self._spool) and self._connected:
+                while len(self._spool) and self._connected:  # noqa: ASYNC110 - either may change
                     await asyncio.sleep(0.02)

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from agent import config as configuration
-from agent.checks import CHECKS, UnknownCheck, create
+from agent.checks import CHECKS, CheckFailed, Request, Samples
 from agent.config import Config, ConfigError
 from agent.schedule import BASELINE_S
 
@@ -23,7 +23,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         status = _check(arguments) if arguments.command == "check" else _run(_config(arguments))
-    except (ConfigError, UnknownCheck, OSError) as error:
+    except (ConfigError, CheckFailed, OSError) as error:
         print(f"picket-agent: {error}", file=sys.stderr)
         status = 1
     sys.exit(status)
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", help="debug, info, warning or error")
     commands = parser.add_subparsers(dest="command", metavar="check")
     check = commands.add_parser("check", help="run one check and print its results")
-    check.add_argument("name", help=", ".join(CHECKS))
+    check.add_argument("name", choices=sorted(CHECKS))
     check.add_argument(
         "instance", nargs="?", default="", help="such as a path or an interface; all by default"
     )
@@ -66,10 +66,10 @@ def _config(arguments: argparse.Namespace) -> Config:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    check = create(arguments.name, arguments.instance)
-    check.sample()
+    check, request, samples = CHECKS[arguments.name], Request(arguments.name, arguments.instance), Samples()
+    check(request, samples)
     time.sleep(BASELINE_S)
-    results = [result.as_json(arguments.name) for result in check.sample()]
+    results = [result.as_json() for result in check(request, samples)]
     print(json.dumps(results, indent=2, ensure_ascii=False))
     return 0 if all(result["state"] == "ok" for result in results) else 2
 

@@ -3,16 +3,16 @@
 import asyncio
 import json
 import logging
+import math
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from agent.checks import Check, UnknownCheck, create
-from agent.checks.base import Result
+from agent.checks import CHECKS, CheckFailed, Request, Result, Samples
 
-BASELINE_S = 0.5
+BASELINE_S = 0.3
 """Between the first sample of counters and the first frame."""
 
 LONGEST_S = 10.0
@@ -23,11 +23,9 @@ log = logging.getLogger("agent.schedule")
 class Planned:
     """An assigned check; `running` while its thread is at work, also past the time that it was given."""
 
-    name: str
-    key: str
+    request: Request
     interval_s: float
-    check: Check | None
-    problem: str = ""
+    samples: Samples
     due: float = 0.0
     running: "asyncio.Future[list[Result]] | None" = None
 
@@ -82,12 +80,9 @@ class Schedule:
         return self._frame(self._now_ms(), await self._sample(one))
 
     def _plan(self, assignment: dict[str, Any]) -> Planned:
-        name, key = assignment["check"], assignment.get("key", "")
         interval_s = self._interval_s or max(1, assignment["interval_s"])
-        try:
-            return Planned(name, key, interval_s, create(name, key, assignment.get("params")))
-        except UnknownCheck as error:
-            return Planned(name, key, interval_s, None, str(error))
+        request = Request(assignment["check"], assignment.get("key", ""), assignment.get("params") or {})
+        return Planned(request, interval_s, Samples())
 
     async def _begin(self) -> None:
         """Take the counters' first samples; the first frame follows at once."""
@@ -120,26 +115,26 @@ class Schedule:
             self._emit("zlib", zlib.compress(self._frame(time_ms, results), 6))
 
     async def _sample(self, one: Planned) -> list[dict[str, Any]]:
-        return [result.as_json(one.name) for result in await self._results(one)]
+        return [_finite(result.as_json()) for result in await self._results(one)]
 
     async def _results(self, one: Planned) -> list[Result]:
-        if one.check is None:
-            return [Result(one.key, one.problem, state="err")]
-        if one.running is not None:
-            if not one.running.done():
-                return [Result(one.key, "the check before has not ended yet", state="err")]
-            one.running = None
+        name = one.request.check
+        if one.running is not None and not one.running.done():
+            return [_error(one, "the check before has not ended yet")]
+        if name not in CHECKS:
+            return [_error(one, f"this agent has no check {name!r}")]
         loop = asyncio.get_running_loop()
-        running = one.running = loop.run_in_executor(self._threads, one.check.sample)
+        running = one.running = loop.run_in_executor(self._threads, CHECKS[name], one.request, one.samples)
         done, _ = await asyncio.wait({running}, timeout=LONGEST_S)
         if not done:
-            return [Result(one.key, f"took longer than {LONGEST_S:g} s", state="err")]
-        one.running = None
+            return [_error(one, f"took longer than {LONGEST_S:g} s")]
         try:
             return running.result()
-        except Exception as error:
-            log.exception("check %s %s", one.name, one.key)
-            return [Result(one.key, f"{type(error).__name__}: {error}", state="err")]
+        except CheckFailed as error:
+            return [_error(one, str(error))]
+        except Exception as error:  # noqa: BLE001 - a check that fails is a result
+            log.warning("check %s %s: %r", name, one.request.key, error)
+            return [_error(one, f"{type(error).__name__}: {error}")]
 
     @staticmethod
     def _frame(time_ms: int, results: list[dict[str, Any]]) -> bytes:
@@ -147,3 +142,17 @@ class Schedule:
         return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode(
             "utf-8", "replace"
         )
+
+
+def _error(one: Planned, text: str) -> Result:
+    return Result(one.request.check, one.request.key, "err", text)
+
+
+def _finite(result: dict[str, Any]) -> dict[str, Any]:
+    """Without values that JSON has no form for."""
+    metrics = {
+        name: value
+        for name, value in result["metrics"].items()
+        if not isinstance(value, float) or math.isfinite(value)
+    }
+    return result | {"metrics": metrics, "rates": [name for name in result["rates"] if name in metrics]}
