@@ -19,6 +19,7 @@ SQLITE: dict[str, Any] = {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
         "timeout": 20,
     },
+    "TEST": {"NAME": ":memory:"},  # Said aloud, because test runners know it of Django's own engine only.
 }
 MARIADB: dict[str, Any] = {
     "ENGINE": "django.db.backends.mysql",
