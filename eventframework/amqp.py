@@ -64,10 +64,15 @@ class Channel:
 
 
 class Publisher:
-    """Publishing with confirms, mandatory, at most IN_FLIGHT at once, and not while the broker blocks."""
+    """Publishing with confirms, mandatory, at most IN_FLIGHT at once, and not while the broker blocks.
 
-    def __init__(self, channel: Channel) -> None:
+    `exchanges` are those known to be there; others are declared before the first publish to them.
+    """
+
+    def __init__(self, channel: Channel, exchanges: set[str]) -> None:
         self._channel = channel
+        self._exchanges = exchanges
+        self._declaring: dict[str, list[Deferred[Any]]] = {}
         self._sent = 0
         self._confirms: dict[int, Deferred[Any]] = {}
         self._returned: set[int] = set()
@@ -85,9 +90,7 @@ class Publisher:
         self._blocked = blocked
         if not blocked:
             waiting, self._unblocked = self._unblocked, []
-            for one in waiting:
-                if not one.called:
-                    one.callback(None)
+            _fire(waiting, None)
 
     async def publish(self, exchange: str, key: str, body: bytes, headers: dict[str, Any]) -> None:
         """Return at the confirm; raises PublishRefused or BrokerUnavailable."""
@@ -100,9 +103,28 @@ class Publisher:
             while self._blocked:
                 self._unblocked.append(self._channel.expect())
                 await self._unblocked[-1]
+            if exchange not in self._exchanges:
+                await self._declared(exchange)
             await self._send(exchange, key, body, headers)
         finally:
             self._turns.release()
+
+    def _declared(self, exchange: str) -> Deferred[Any]:
+        """Fires once the exchange is there, for all who wait in the order in which they came."""
+        if exchange not in self._declaring:
+            self._declaring[exchange] = []
+            Deferred.fromCoroutine(self._declare(exchange))
+        self._declaring[exchange].append(self._channel.expect())
+        return self._declaring[exchange][-1]
+
+    async def _declare(self, exchange: str) -> None:
+        try:
+            await self._channel.call("exchange_declare", exchange=exchange, durable=True)
+            self._exchanges.add(exchange)
+            outcome: Any = None
+        except BrokerUnavailable as error:
+            outcome = error
+        _fire(self._declaring.pop(exchange), outcome)
 
     def _send(self, exchange: str, key: str, body: bytes, headers: dict[str, Any]) -> Deferred[Any]:
         number = self._sent + 1
@@ -141,3 +163,9 @@ class Publisher:
             confirm.errback(PublishRefused("no queue takes it"))
         else:
             confirm.callback(None)
+
+
+def _fire(waiting: list[Deferred[Any]], outcome: Any) -> None:
+    for one in waiting:
+        if not one.called:
+            one.errback(outcome) if outcome else one.callback(None)

@@ -37,8 +37,8 @@ async def declare_queue(channel: Channel, queue: Queue, name: str) -> None:
         await channel.call("queue_bind", queue=name, exchange=queue.exchange, routing_key=key)
 
 
-async def declare_waits(channel: Channel) -> None:
-    """The ways back of failed messages, and where those end that failed too often."""
+async def declare_waits(channel: Channel) -> set[str]:
+    """The ways back of failed messages, and where those end that failed too often; returns the exchanges."""
     quorum = {"x-queue-type": "quorum"}
     await channel.call("queue_declare", queue=DEAD, durable=True, arguments=quorum | DEAD_LETTERS)
     for wait_s in WAITS_S:
@@ -46,6 +46,7 @@ async def declare_waits(channel: Channel) -> None:
         await channel.call("exchange_declare", exchange=name, exchange_type="fanout", durable=True)
         await channel.call("queue_declare", queue=name, durable=True, arguments=quorum | _wait(wait_s))
         await channel.call("queue_bind", queue=name, exchange=name, routing_key="")
+    return {"", *map(wait_name, WAITS_S)}
 
 
 def _wait(wait_s: float) -> dict[str, Any]:

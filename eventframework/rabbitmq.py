@@ -105,8 +105,7 @@ class RabbitBroker:
     async def _publish_up(self, link: Link, channel: Channel) -> None:
         for queue in self._queues:
             await declare_queue(channel, queue, queue.name)
-        await declare_waits(channel)
-        publisher = Publisher(channel)
+        publisher = Publisher(channel, await declare_waits(channel))
         await publisher.open()
         link.on_blocked(publisher.block)
         self._end_with(channel, link)
