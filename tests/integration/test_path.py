@@ -26,8 +26,7 @@ def get(product: Product, path: str) -> Any:
 
 
 def test_this_machines_own_agent_appears_with_its_processor_memory_disk_and_network(product: Product) -> None:
-    nodes = eventually(lambda: get(product, "/2.0/nodes")["items"])
-    node = next(node for node in nodes if not node["name"].startswith("test-"))
+    node = eventually(lambda: own_node(product), within_s=40)
     for check, metric in {
         "cpu": "cpu_user",
         "mem": "mem_used",
@@ -37,6 +36,11 @@ def test_this_machines_own_agent_appears_with_its_processor_memory_disk_and_netw
         path = f"/1.0/query/node/{node['id']}/check/{check}"
         metrics = eventually(partial(values, product, path), within_s=40)
         assert metrics[metric] >= 0
+
+
+def own_node(product: Product) -> Any:
+    nodes = get(product, "/2.0/nodes")["items"]
+    return next((node for node in nodes if not node["name"].startswith("test-")), None)
 
 
 def values(product: Product, path: str) -> dict[str, Any]:
