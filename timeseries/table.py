@@ -52,24 +52,31 @@ class Graph(NamedTuple):
 
 @dataclass
 class _Metric:
-    """A metric's values and the rows of the table that they belong to."""
+    """A metric's values: columns of numbers (NaN where there is none) by first row, and texts by row."""
 
-    rows: list[int] = field(default_factory=list)
-    values: list[Value] = field(default_factory=list)
+    numbers: dict[int, Floats] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
 
-    def kind(self) -> str:
-        return next(kind for kind in ("string", "gauge", "float", "int") if kind in self.kinds)
+    def add(self, row: int, values: list[Value | None], is_rate: bool) -> None:
+        there = [value for value in values if value is not None]
+        self.kinds |= {kind_of(cls(), is_rate) for cls in set(map(type, there))}
+        if "string" in self.kinds:
+            self.texts |= {row + n: str(value) for n, value in enumerate(values) if value is not None}
+        else:
+            self.numbers[row] = _floats(values)
 
-    def numbers(self, size: int) -> Floats:
+    def line(self, name: str, size: int) -> Line:
+        kind = next(kind for kind in ("string", "gauge", "float", "int") if kind in self.kinds)
+        if kind == "string":
+            texts = _texts(self._column(size))
+            return Line(name, kind, NONE, texts=[self.texts.get(row, text) for row, text in enumerate(texts)])
+        return Line(name, kind, self._column(size))
+
+    def _column(self, size: int) -> Floats:
         column = np.full(size, np.nan)
-        column[self.rows] = [_number(value) for value in self.values]
-        return column
-
-    def texts(self, size: int) -> list[str]:
-        column = [""] * size
-        for row, value in zip(self.rows, self.values, strict=True):
-            column[row] = str(value)
+        for row, numbers in self.numbers.items():
+            column[row : row + len(numbers)] = numbers
         return column
 
 
@@ -81,44 +88,40 @@ class Table:
     def __init__(self, check: str, key: str, metrics: Sequence[str]) -> None:
         self._check = check
         self._key = key
-        self._wanted = frozenset(metrics)
+        self._wanted = metrics
         self._times: list[int] = []
-        self._metrics: dict[str, _Metric] = {name: _Metric() for name in metrics}
+        self._metrics: dict[str, _Metric] = {}
         self._last: tuple[int, str] | None = None
 
     def thd_add(self, frames: Sequence[Frame]) -> None:
         """Take in frames that are later than all before; one that cannot be read is logged and left out."""
-        for frame in frames:
-            identity = frame.time_ms, frame.origin
-            if identity != self._last:
-                self._last = identity
-                self._add(frame)
+        row = len(self._times)
+        results = [result for frame in frames for result in self._results(frame)]
+        found = dict.fromkeys(name for result in results for name in result.metrics)
+        rates = {name for result in results for name in result.rates}
+        for name in [name for name in self._wanted if name in found] or ([] if self._wanted else found):
+            values = [result.metrics.get(name) for result in results]
+            self._metrics.setdefault(name, _Metric()).add(row, values, name in rates)
 
-    def _add(self, frame: Frame) -> None:
+    def _results(self, frame: Frame) -> list[CheckResult]:
+        """Those of the table's check and key, each a row from now on."""
+        identity = frame.time_ms, frame.origin
+        if identity == self._last:
+            return []
+        self._last = identity
         try:
             results = decode_payload(frame.payload).results
         except InvalidFrame as error:
             self._log.warn("unreadable frame of {node}: {error}", node=frame.node_id, error=error)
-            return
-        for result in results:
-            if result.check == self._check and result.key == self._key:
-                self._add_row(frame.time_ms, result)
-
-    def _add_row(self, time_ms: int, result: CheckResult) -> None:
-        row = len(self._times)
-        self._times.append(time_ms)
-        for name, value in result.metrics.items():
-            if not self._wanted or name in self._wanted:
-                metric = self._metrics.get(name) or self._metrics.setdefault(name, _Metric())
-                metric.rows.append(row)
-                metric.values.append(value)
-                metric.kinds.add(kind_of(value, name in result.rates))
+            return []
+        ours = [result for result in results if result.check == self._check and result.key == self._key]
+        self._times += [frame.time_ms] * len(ours)
+        return ours
 
     def graph(self, start_ms: int, end_ms: int, max_points: int) -> Graph:
         """What was collected; with `max_points`, gaps are marked, and too many points are folded together."""
         times = np.array(self._times, dtype=np.int64)
-        found = {name: metric for name, metric in self._metrics.items() if metric.rows}
-        lines = [_line(name, metric, len(times)) for name, metric in found.items()]
+        lines = [metric.line(name, len(times)) for name, metric in self._metrics.items()]
         graph = Graph(times, lines)
         if not max_points:
             return graph
@@ -130,17 +133,23 @@ class Table:
         return _mark_gaps(folded, max(width_ms, _typical_ms(times)))
 
 
-def _number(value: Value) -> float:
+def _floats(values: list[Value | None]) -> Floats:
+    """None becomes NaN, and a whole number that is too large for a float becomes infinite."""
     try:
-        return np.nan if isinstance(value, str) else float(value)
+        return np.array(values, dtype=np.float64)
     except OverflowError:
-        return np.inf if value > 0 else -np.inf  # type: ignore[operator]
+        return np.array([None if value is None else _float(value) for value in values], dtype=np.float64)
 
 
-def _line(name: str, metric: _Metric, size: int) -> Line:
-    if metric.kind() == "string":
-        return Line(name, "string", NONE, texts=metric.texts(size))
-    return Line(name, metric.kind(), metric.numbers(size))
+def _texts(column: Floats) -> list[str]:
+    return ["" if np.isnan(number) else f"{number:.15g}" for number in column]
+
+
+def _float(value: Value) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if int(value) > 0 else -np.inf
 
 
 def _typical_ms(times: Times) -> int:

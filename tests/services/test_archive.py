@@ -69,7 +69,7 @@ class TestArchive(SynchronousTestCase):
         self.store.durable = Deferred()
         handled = Deferred.fromCoroutine(self.bus.bring(frame(1)))
         self.store.durable.errback(StoreUnavailable("away"))
-        self.failureResultOf(handled, StoreUnavailable)  # type: ignore[no-untyped-call]
+        self.failureResultOf(handled, StoreUnavailable)
         self.store.durable = None
         self.result(self.bus.bring(frame(1)))
         assert self.stored() == [frame(1)]

@@ -19,7 +19,8 @@ class AwayStore(MemoryStore):
     async def read(self, *_where: Any) -> Any:
         raise StoreUnavailable("away")
 
-    latest = read
+    async def latest(self, *_where: Any) -> Any:
+        raise StoreUnavailable("away")
 
 
 class TestQuery(TestCase):
@@ -36,7 +37,8 @@ class TestQuery(TestCase):
         self.timeseries = await self.serve(self.store)
 
     def asked(self, **fields: Any) -> idl.Query:
-        return idl.Query(**{"check": "cpu", "start_ms": self.now_ms, "end_ms": self.now_ms + 10} | fields)
+        usual: dict[str, Any] = {"check": "cpu", "start_ms": self.now_ms, "end_ms": self.now_ms + 10}
+        return idl.Query(**usual | fields)
 
     async def test_a_range_is_answered_with_its_columns(self) -> None:
         await self.store.write([measured(self.now_ms, result(user=1.5, words="hot"))])

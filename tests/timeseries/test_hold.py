@@ -35,30 +35,31 @@ class TestHold(SynchronousTestCase):
 
     def test_writes_that_end_together_cost_one_question(self) -> None:
         writes = [self.settle() for _ in range(5)]
-        self.clock.pump([GATHER_S, 1.0])
+        self.clock.pump([GATHER_S, 1.01])
         for held in writes:
             self.successResultOf(held)
         assert self.asked == 1
 
     def test_a_write_that_ends_later_is_held_for_its_own_time(self) -> None:
-        self.settle()
-        self.clock.advance(0.5)
+        first = self.settle()
+        self.clock.pump([0.05] * 10)
         later = self.settle()
-        self.clock.pump([0.6, 0.35])
+        self.clock.pump([0.05] * 18)
+        self.successResultOf(first)
         self.assertNoResult(later)
-        self.clock.advance(0.2)
+        self.clock.pump([0.05] * 5)
         self.successResultOf(later)
 
     def test_a_new_generation_of_a_node_is_a_restart_and_another_node_is_not(self) -> None:
         for answer, restarts in ((("other", 7), 0), (("host", 1), 0), (("host", 2), 1), (("host", 2), 1)):
             self.answer = answer
             held = self.settle()
-            self.clock.pump([GATHER_S, 1.0])
+            self.clock.pump([GATHER_S, 1.01])
             self.successResultOf(held)
             assert self.hold.restarts == restarts
 
     def test_a_node_that_does_not_answer_fails_the_writes_that_wait_for_it(self) -> None:
         held = self.settle()
         self.answer = StoreUnavailable("away")
-        self.clock.pump([GATHER_S, 1.0])
+        self.clock.pump([GATHER_S, 1.01])
         self.failureResultOf(held, StoreUnavailable)

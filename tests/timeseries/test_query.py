@@ -124,6 +124,16 @@ class TestRunQuery(SynchronousTestCase):
         self.write(frame(START, payload=b"\xff"), measured(START + 1, result(user=1)))
         assert times(self.query()) == [START + 1]
 
+    def test_a_metric_that_turns_from_number_to_text_on_another_day_is_text(self) -> None:
+        self.write(measured(START, result(version=7)), measured(START + DAY_MS, result(version="8b")))
+        (column,) = self.query(end=2 * DAY_MS).columns
+        assert (column.kind, column.texts) == ("string", ["7", "8b"])
+
+    def test_a_number_too_large_for_a_float_is_infinite(self) -> None:
+        self.write(measured(START, result(user=1)), measured(START + 1, result(user=10**400)))
+        column = self.query().columns[0]
+        assert values(column.values) == [1, np.inf]
+
     def test_no_data_is_an_empty_series(self) -> None:
         series = self.query(max_points=10)
         assert (series.times, series.columns, series.resolution) == (b"", [], "raw")
