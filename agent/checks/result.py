@@ -13,7 +13,7 @@ class CheckFailed(Exception):
 
 
 class Request(NamedTuple):
-    """What to check: `key` is the instance (a path, an interface; empty for all), `params` NAME -> [VALUE…]."""
+    """What to check: `key` is the instance (a path; empty for all), `params` NAME -> [VALUE…]."""
 
     check: str
     key: str = ""
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one check found: `state` is ok, warn, err or unknown; `rates` names what was made from counters."""
+    """What one check found: `state` is ok, warn, err or unknown; `rates` names those from counters."""
 
     check: str
     key: str = ""

@@ -1,0 +1,87 @@
+"""Batches: gathered by time and size, in order, again until confirmed, never more than the watermark."""
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from agent_gateway.batcher import BATCH_BYTES, Batcher
+from eventframework.errors import BrokerUnavailable
+from statslib import Stats
+from timeseries.frames import Frame, decode_batch
+
+
+class Stream:
+    """One partition whose publishes the test answers."""
+
+    partitions = 1
+
+    def __init__(self) -> None:
+        self.published: list[tuple[list[str], Deferred[None]]] = []
+
+    def partition(self, _node_id: str) -> int:
+        return 0
+
+    async def publish(self, _partition: int, body: bytes) -> None:
+        answer: Deferred[None] = Deferred()
+        self.published.append(([frame.origin for frame in decode_batch(body)], answer))
+        await answer
+
+    @property
+    def batches(self) -> list[list[str]]:
+        return [origins for origins, _ in self.published]
+
+
+class BatcherTest(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock, self.stream = Clock(), Stream()
+        self.safe_seqs: list[str] = []
+        self.watched: list[bool] = []
+        self.batcher = Batcher(self.clock, self.stream, Stats("g"), self.watched.append, 1_000_000)
+
+    def safe(self, seqs: list[str]) -> None:
+        self.safe_seqs += seqs
+
+    def add(self, *seqs: str, size: int = 10) -> None:
+        for seq in seqs:
+            self.batcher.add(Frame("a1", "n1", seq, 1, 1, b"x" * size), self, seq)
+
+    def test_frames_of_a_moment_travel_together_and_are_safe_when_confirmed(self) -> None:
+        self.add("1", "2")
+        self.assertEqual(self.stream.batches, [])
+        self.clock.advance(0.02)
+        self.assertEqual((self.stream.batches, self.safe_seqs), ([["1", "2"]], []))
+        self.stream.published[0][1].callback(None)
+        self.assertEqual(self.safe_seqs, ["1", "2"])
+
+    def test_a_full_batch_waits_for_nobody_and_a_larger_frame_travels_alone(self) -> None:
+        self.add("1")
+        self.add("2", size=BATCH_BYTES + 1)
+        self.assertEqual(self.stream.batches, [["1"]])
+        self.stream.published[0][1].callback(None)
+        self.assertEqual(self.stream.batches, [["1"], ["2"]])
+
+    def test_a_batch_that_is_not_confirmed_is_published_again_before_later_ones(self) -> None:
+        self.add("1")
+        self.clock.advance(0.02)
+        self.add("2")
+        self.stream.published[0][1].errback(BrokerUnavailable("away"))
+        self.clock.advance(0.1)
+        self.assertEqual(self.stream.batches, [["1"], ["1"]])
+        self.assertEqual(self.safe_seqs, [])
+        self.stream.published[1][1].callback(None)
+        self.assertEqual((self.stream.batches[-1], self.safe_seqs), (["2"], ["1"]))
+
+    def test_too_much_waiting_is_told_and_so_is_its_end(self) -> None:
+        self.add("1", "2", "3", size=400_000)
+        self.assertEqual(self.watched, [True])
+        for number in range(3):
+            self.stream.published[number][1].callback(None)
+        self.assertEqual(self.watched, [True, False])
+
+    def test_a_drain_ends_when_everything_is_confirmed(self) -> None:
+        self.add("1")
+        draining = self.batcher.drain()
+        self.assertNoResult(draining)
+        self.stream.published[0][1].callback(None)
+        self.successResultOf(draining)
+        self.clock.advance(1)
