@@ -32,7 +32,7 @@ class Lost(unittest.TestCase):
         assert await self._lost([stored(1, b"one"), stored(2, b"twO")]) == 1
 
     async def _lost(self, frames: list[Frame]) -> int:
-        store = MemoryStore(Clock())  # type: ignore[arg-type]
+        store = MemoryStore(Clock())
         await store.open()
         await store.write(frames)
         return await lost(store, ACCOUNT, [sent(1, b"one"), sent(2, b"two")])
