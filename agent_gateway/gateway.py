@@ -152,7 +152,7 @@ class Gateway:
             await self._bus.publish(event)
         except EventError as error:
             self.stats.increment("events_failed")
-            _log.warn("{event} not published: {error}", event=event, error=error)
+            _log.info("{event} not published: {error}", event=event, error=error)
 
     async def _key_revoked(self, event: KeyRevoked) -> None:
         for connection, session in list(self._sessions.items()):

@@ -13,7 +13,7 @@ WORD = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, m
 
 def decode(sender: Side, *chunks: bytes, limits: Limits | None = None) -> list[Message]:
     decoder = Decoder(sender, limits or Limits())
-    found = []
+    found: list[Message] = []
     for chunk in chunks:
         decoder.feed(chunk)
         found += decoder.messages()

@@ -6,7 +6,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.threads import deferToThread
@@ -49,7 +49,7 @@ class StubDirectory:
 class BadInputTest(TestCase):
     timeout = 30
 
-    async def setUp(self) -> None:
+    async def setUp(self) -> None:  # type: ignore[override]
         self.folder = Path(tempfile.mkdtemp())
         self.addCleanup(shutil.rmtree, self.folder)
         files = tls.ensure(self.folder)
@@ -69,9 +69,9 @@ class BadInputTest(TestCase):
             stats=self.stats,
             gateway_id="g1",
         )
-        await self.gateway.start(reactor, Endpoint("127.0.0.1", 0), files)
+        await self.gateway.start(cast(Any, reactor), Endpoint("127.0.0.1", 0), files)
 
-    async def tearDown(self) -> None:
+    async def tearDown(self) -> None:  # type: ignore[override]
         await self.gateway.stop()
         await self.bus.stop()
 
