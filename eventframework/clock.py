@@ -1,9 +1,10 @@
 """Waiting by the clock that a component was given: the reactor, or a test's `Clock`."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 
 from eventframework.errors import BrokerUnavailable
@@ -51,12 +52,20 @@ async def within(clock: Clock, limit_s: float, answer: Deferred[T], what: str) -
     timer = clock.callLater(limit_s, give_up)
     try:
         return await answer
-    except CancelledError:
+    except Exception:
         if late:
             raise BrokerUnavailable(f"{what}: no answer within {limit_s} s") from None
         raise
     finally:
         stop_timer(timer)
+
+
+async def together(answers: Sequence[Deferred[None]]) -> None:
+    """Return when all have come; raises what the first of them failed with, itself."""
+    try:
+        await gatherResults(answers, consumeErrors=True)
+    except FirstError as error:
+        raise cast(Exception, error.subFailure.value) from error
 
 
 def stop_timer(timer: Any) -> None:

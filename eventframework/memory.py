@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.defer import gatherResults
 
 from eventframework.broker import DeadLetter, Delivery, Hook
-from eventframework.clock import Clock, stop_timer, within
+from eventframework.clock import Clock, stop_timer, together, within
 from eventframework.errors import BrokerUnavailable, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
@@ -95,7 +95,7 @@ class MemoryBroker:
             raise PublishRefused(f"{key} of {exchange} is full")
         messages = [(queue, Message(next(self._ids), key, body)) for queue in queues]
         written = [self._journal.add(_entry(*one)) for one in messages if one[0].journaled]
-        await gatherResults(written)
+        await together(written)
         for queue, message in messages:
             queue.put(message)
         awaited = [message.handled for queue, message in messages if queue.declared.full is Overflow.REFUSE]
@@ -131,7 +131,7 @@ class MemoryBroker:
     async def buried(self, queue: MemoryQueue, message: Message, error: str) -> None:
         """In one transaction out of its queue and among the dead letters."""
         letter = DeadLetter(queue.declared.name, message.body, message.attempts + 1, error)
-        await gatherResults([self._journal.bury(letter), self._journal.remove(message.id)])
+        await together([self._journal.bury(letter), self._journal.remove(message.id)])
 
     def _declare(self, declared: Queue) -> MemoryQueue:
         for queue in self._queues:
