@@ -137,8 +137,10 @@ class Overview {
     this.tick();
   }
 
+  /** The light of the page without servers: an open stream still waits for the first of them. */
   private link(state: Link): void {
-    for (const light of this.root.querySelectorAll<HTMLElement>("[data-link]")) light.dataset["link"] = state;
+    const shown = state === "open" ? "waiting" : state;
+    for (const light of this.root.querySelectorAll<HTMLElement>("[data-link]")) light.dataset["link"] = shown;
   }
 
   /** A server that the page does not know yet: take the table from a fresh page. */
