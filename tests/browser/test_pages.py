@@ -134,7 +134,7 @@ def test_dark_mode_follows_the_system_and_a_press_overrides_it(node_page: Page) 
     ground = "getComputedStyle(document.body).backgroundColor"
     light = node_page.evaluate(ground)
     node_page.emulate_media(color_scheme="dark")
-    node_page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+    expect(node_page.locator("html")).to_have_attribute("data-theme", "dark")
     assert node_page.evaluate(ground) != light
     node_page.locator("#theme").click()
     node_page.reload()
