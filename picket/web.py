@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from twisted.internet.defer import succeed
 from twisted.internet.interfaces import IListeningPort
+from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.proxy import ProxyClient, ProxyClientFactory, ReverseProxyResource
@@ -54,7 +55,8 @@ class Web:
         """Take no new connections; what threads are doing is finished."""
         if self._port is not None:
             await (self._port.stopListening() or succeed(None))
-            self._threads.stop()
+            # Its threads may be waiting for the reactor, so the reactor must not wait for them.
+            await deferToThread(self._threads.stop)
 
 
 @implementer(IResource)
