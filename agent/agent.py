@@ -9,11 +9,12 @@ from pathlib import Path
 
 from agent import config as configuration
 from agent.clock import Clock
-from agent.config import Config
-from agent.connection import Connection, Ended, Redirected, Restart
+from agent.config import Config, ConfigError
+from agent.connection import Connection, Ended, Redirected
 from agent.schedule import Schedule
 from agent.spool import Spool
 from agent.state import State
+from agent.wire import PORT
 
 BACKOFF_S = 7.0
 LONGEST_BACKOFF_S = 60.0
@@ -22,7 +23,7 @@ log = logging.getLogger("agent")
 
 
 class Agent:
-    """Runs until cancelled, or until the gateway asks for a restart."""
+    """Runs until cancelled."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
@@ -37,40 +38,33 @@ class Agent:
         """Whether a check's thread would keep the process from ending."""
         return self._schedule.stuck
 
-    async def run(self) -> bool:
-        """True if the agent is to be started anew, False when it was cancelled."""
+    async def run(self) -> None:
+        """Check and send; when cancelled, give what is on its way a moment. Raises what is a defect."""
         checking = asyncio.create_task(self._schedule.run())
         connecting = asyncio.create_task(self._connect_for_ever())
-        again = False
         try:
             await asyncio.wait({checking, connecting}, return_when=asyncio.FIRST_COMPLETED)
-            again = connecting.done()
         except asyncio.CancelledError:
+            checking.cancel()
             await self._flush()
         for task in (checking, connecting):
             task.cancel()
-        await asyncio.gather(checking, connecting, return_exceptions=True)
-        if checking.done() and not checking.cancelled() and (error := checking.exception()):
-            raise error
-        return again
+        for ended in await asyncio.gather(checking, connecting, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended
 
     async def _connect_for_ever(self) -> None:
-        """Returns when the gateway asks for a restart."""
-        failures, elsewhere = 0, ""
+        home = (self._config.endpoint, self._config.endpoint_port)
+        failures, target = 0, home
         while True:
             connection = Connection(self._config, self._state, self._clock, self._spool, self._schedule)
-            target = configuration.endpoint(elsewhere) if elsewhere else {}
-            host = target.get("endpoint", self._config.endpoint)
-            port = int(target.get("endpoint_port", self._config.endpoint_port))
-            elsewhere = ""
+            host, port = target
+            target = home
             try:
                 await self._one(connection, host, port)
-            except Restart:
-                await asyncio.sleep(random.uniform(0, BACKOFF_S))  # noqa: S311 - a delay, not a secret
-                return
             except Redirected as redirected:
-                elsewhere = redirected.endpoint
                 log.info("%s", redirected)
+                target = _elsewhere(redirected.endpoint) or home
             except Ended as ended:
                 failures = 0 if connection.accepted else failures + 1
                 log.warning("connection to %s:%s ended: %s", host, port, ended)
@@ -90,3 +84,11 @@ class Agent:
             async with asyncio.timeout(FLUSH_S):
                 while len(self._spool) and self._connected:  # noqa: ASYNC110 - either may change
                     await asyncio.sleep(0.02)
+
+
+def _elsewhere(endpoint: str) -> tuple[str, int] | None:
+    try:
+        target = configuration.endpoint(endpoint)
+        return target["endpoint"], int(target.get("endpoint_port", PORT))
+    except ConfigError:
+        return None

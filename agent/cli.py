@@ -77,16 +77,14 @@ def _check(arguments: argparse.Namespace) -> int:
 def _run(config: Config) -> int:
     level = getattr(logging, config.log_level.upper(), logging.INFO)
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    again, stuck = asyncio.run(_until_stopped(config))
+    stuck = asyncio.run(_until_stopped(config))
     logging.shutdown()
-    if again:
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - this very program
     if stuck:  # the interpreter would wait for the thread
         os._exit(0)
     return 0
 
 
-async def _until_stopped(config: Config) -> tuple[bool, bool]:
+async def _until_stopped(config: Config) -> bool:
     from agent.agent import Agent
 
     agent = Agent(config)
@@ -94,7 +92,8 @@ async def _until_stopped(config: Config) -> tuple[bool, bool]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
-    return await running, agent.stuck
+    await running
+    return agent.stuck
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class Config:
         missing = [name for name in ("oauth_key", "oauth_secret") if not getattr(self, name)]
         if missing:
             raise ConfigError(f"missing: {' and '.join(missing)}")
+        if self.ca and not Path(self.ca).is_file():
+            raise ConfigError(f"there is no file {self.ca} of authorities to trust")
 
 
 def read(path: Path) -> dict[str, str]:
@@ -60,8 +62,10 @@ def make(values: dict[str, str]) -> Config:
 
 
 def endpoint(text: str) -> dict[str, str]:
-    """The keys that `HOST:PORT` or `HOST` stands for."""
+    """The keys that `HOST:PORT` or `HOST` stands for. Raises ConfigError."""
     host, colon, port = text.rpartition(":")
     if not colon or text.endswith("]"):
         return {"endpoint": text.strip("[]")}
+    if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(f"{text!r} is not HOST:PORT")
     return {"endpoint": host.strip("[]"), "endpoint_port": port}

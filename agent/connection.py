@@ -22,15 +22,12 @@ from agent.wire import Message
 VERSION = "0.1.0"
 CONNECT_S = 20.0
 HELLO_S = 30.0
+MISSED_PONGS = 2
 log = logging.getLogger("agent.connection")
 
 
 class Ended(Exception):
     """The connection is over, with the reason in words."""
-
-
-class Restart(Ended):
-    """The gateway wants the agent to start anew."""
 
 
 class Redirected(Ended):
@@ -56,7 +53,7 @@ class Connection:
         self._answering: set[asyncio.Task[None]] = set()
 
     async def run(self, host: str, port: int) -> None:
-        """Connect, say hello, send and receive. Raises Ended, Restart or Redirected."""
+        """Connect, say hello, send and receive. Raises Ended or Redirected."""
         try:
             await self._connect(host, port)
             await self._converse()
@@ -175,7 +172,7 @@ class Connection:
         raise Redirected(endpoint)
 
     def _restart(self) -> None:
-        raise Restart("the gateway asks for a restart")
+        raise Ended("the gateway asks for a new connection")
 
     def _run_check(self, token: str, check: str, payload: bytes) -> None:
         task = asyncio.create_task(self._answer(token, check, json.loads(payload)))
@@ -200,8 +197,8 @@ class Connection:
     async def _ping(self) -> None:
         while True:
             await asyncio.sleep(self._ping_s)
-            if self._unanswered:
-                raise Ended("no pong")
+            if self._unanswered >= MISSED_PONGS:
+                raise Ended(f"no answer to {self._unanswered} pings")
             self._unanswered += 1
             self._say("ping", f"{time.time():.3f}")
 

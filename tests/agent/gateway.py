@@ -12,7 +12,9 @@ from typing import Any, Self
 from agent.wire import Decoder, Limits, Message, Side, encode
 from picket.tls import TlsFiles
 
-ASSIGNMENT = [{"check": name, "key": "", "params": {}, "interval_s": 10} for name in ("cpu", "mem", "net")]
+ASSIGNMENT: list[dict[str, Any]] = [
+    {"check": name, "key": "", "params": {}, "interval_s": 10} for name in ("cpu", "mem", "net")
+]
 
 
 @dataclass
