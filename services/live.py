@@ -5,18 +5,15 @@ frames of one node (`event: frame`), as far as they are news. What is known come
 frame times. `event: gap` says that something was missed and the page must fetch anew.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IPushProducer
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
-from zope.interface import implementer
 
 from eventframework.clock import Clock
 from eventframework.framework import Framework
@@ -31,14 +28,12 @@ from statslib import Stats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_batch
 from webapp import live_ticket
+from webapp.dashboard.event_stream import GAP, WHOLE_ACCOUNT, QuietSite, Viewer
 from webapp.dashboard.latest import Latest, NodeLatest, Summary, result_of, summarize
 from webapp.errors import Refused
 
 PING_S = 15.0
-BUFFER_BYTES = 256 * 1024
 STREAMS_PER_ACCOUNT = 200
-WHOLE_ACCOUNT = ""
-GAP = b"event: gap\ndata: {}\n\n"
 PING = b": ping\n\n"
 
 _json = msgspec.json.Encoder()
@@ -113,7 +108,7 @@ class Live(Service):
         wanted = node_ids or list(known)
         return [_snapshot(node_id, known[node_id]) for node_id in wanted if node_id in known]
 
-    async def watch(self, viewer: "Viewer", last_id: str) -> None:
+    async def watch(self, viewer: Viewer, last_id: str) -> None:
         """Send what is known, then what comes, until the viewer goes."""
         if viewer.node_id != WHOLE_ACCOUNT:
             await self._prime(viewer.account_id, viewer.node_id)
@@ -123,7 +118,7 @@ class Live(Service):
             viewer.send(message)
         self._viewers.setdefault(viewer.topic, set()).add(viewer)
 
-    def leave(self, viewer: "Viewer") -> None:
+    def leave(self, viewer: Viewer) -> None:
         """Send no more to this one."""
         viewers = self._viewers.get(viewer.topic, set())
         viewers.discard(viewer)
@@ -135,7 +130,7 @@ class Live(Service):
         counts = (len(viewers) for topic, viewers in self._viewers.items() if topic[0] == account_id)
         return sum(counts) >= STREAMS_PER_ACCOUNT
 
-    def _first(self, viewer: "Viewer", last_id: str) -> Iterator[bytes]:
+    def _first(self, viewer: Viewer, last_id: str) -> Iterator[bytes]:
         yield PING
         if viewer.node_id == WHOLE_ACCOUNT:
             for node_id, known in self._latest.of_account(viewer.account_id).items():
@@ -169,7 +164,7 @@ class Live(Service):
             known = self._latest.make(account_id, node_id)
             self._send(watching, _message("node", known.time_ms, _summary(node_id, known)))
 
-    def _send(self, viewers: "set[Viewer]", message: bytes) -> None:
+    def _send(self, viewers: set[Viewer], message: bytes) -> None:
         for viewer in list(viewers):
             viewer.send(message)
 
@@ -189,78 +184,6 @@ class Live(Service):
         for state in states:
             node = self._latest.make(account_id, node_id)
             node.take(state.time_ms, state.time_ms, [result_of(state)])
-
-
-class QuietSite(Site):
-    """Keeps addresses out of the log, because there are tickets in them."""
-
-    noisy = False
-    displayTracebacks = False  # noqa: N815 - Twisted's name
-
-    def log(self, request: object) -> None:
-        """Nothing."""
-
-
-@implementer(IPushProducer)
-class Viewer:
-    """One browser's stream. While its connection is full, messages wait; past the bound they become a gap."""
-
-    def __init__(self, request: Any, account_id: str, node_id: str) -> None:
-        self.account_id, self.node_id = account_id, node_id
-        self.gone = False
-        self._request = request
-        self._waiting: deque[bytes] = deque()
-        self._waiting_bytes = 0
-        self._paused = self._missed = False
-        request.registerProducer(self, True)
-
-    @property
-    def topic(self) -> tuple[str, str]:
-        """What it watches: (account, node), or (account, WHOLE_ACCOUNT)."""
-        return self.account_id, self.node_id
-
-    def send(self, message: bytes) -> None:
-        """Write a message now, or keep it until the connection takes more."""
-        if self.gone:
-            return
-        if not self._paused:
-            self._request.write(message)
-        elif not self._missed:
-            self._keep(message)
-
-    def end(self) -> None:
-        """Close the stream."""
-        if not self.gone:
-            self.gone = True
-            self._request.unregisterProducer()
-            self._request.finish()
-
-    def pauseProducing(self) -> None:  # noqa: N802
-        """The connection is full."""
-        self._paused = True
-
-    def resumeProducing(self) -> None:  # noqa: N802
-        """The connection takes more."""
-        self._paused = False
-        if self._missed:
-            self._missed = False
-            self._request.write(GAP)
-        while self._waiting and not self._paused:
-            message = self._waiting.popleft()
-            self._waiting_bytes -= len(message)
-            self._request.write(message)
-
-    def stopProducing(self) -> None:  # noqa: N802
-        """The connection is lost."""
-        self.gone = True
-
-    def _keep(self, message: bytes) -> None:
-        self._waiting.append(message)
-        self._waiting_bytes += len(message)
-        if self._waiting_bytes > BUFFER_BYTES:
-            self._waiting.clear()
-            self._waiting_bytes = 0
-            self._missed = True
 
 
 class Events(Resource):

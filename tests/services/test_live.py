@@ -16,10 +16,11 @@ from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Unavailable
-from services.live import BUFFER_BYTES, PING_S, STREAMS_PER_ACCOUNT, Live
+from services.live import PING_S, STREAMS_PER_ACCOUNT, Live
 from statslib import Stats
 from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch
 from webapp import live_ticket
+from webapp.dashboard.event_stream import BUFFER_BYTES
 from webapp.dashboard.latest import FUTURE_MS, NodeLatest
 
 KEY = "only tests use it"
@@ -69,7 +70,7 @@ class Browser:
     """One connection to the service, and what came over it."""
 
     def __init__(self, live: Live, path: str, **headers: str) -> None:
-        self.transport: Any = Connection()  # type: ignore[no-untyped-call]
+        self.transport: Any = Connection()
         site: Any = live.site()
         self.channel = site.buildProtocol(None)
         self.channel.makeConnection(self.transport)
