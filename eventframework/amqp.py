@@ -26,6 +26,7 @@ class Channel:
     def __init__(self, raw: Any, clock: Clock) -> None:
         self.raw = raw
         self.clock = clock
+        self._ended = False
         self._expected: set[Deferred[Any]] = set()
         raw.add_on_close_callback(self._on_close)
 
@@ -43,6 +44,8 @@ class Channel:
 
     def send(self, method: str, **arguments: Any) -> None:
         """Call a method that has no answer."""
+        if self._ended:  # pika still takes calls then, and breaks with a KeyError.
+            raise BrokerUnavailable(f"{method}: the channel has ended")
         try:
             getattr(self.raw, method)(**arguments)
         except AMQPError as error:
@@ -58,6 +61,7 @@ class Channel:
         return result
 
     def _on_close(self, _: Any, reason: Exception) -> None:
+        self._ended = True
         for answer in list(self._expected):
             if not answer.called:
                 answer.errback(BrokerUnavailable(f"the channel ended: {reason}"))

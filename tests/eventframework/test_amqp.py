@@ -106,6 +106,13 @@ class TestPublisher(unittest.TestCase):
         self.raw.close()
         self.failureResultOf(publishing, BrokerUnavailable)
 
+    def test_the_end_of_the_channel_sends_nothing_of_those_who_waited_for_their_turn(self) -> None:
+        publishing = [self.publish() for _ in range(IN_FLIGHT + 3)]
+        self.raw.close()
+        assert len(self.raw.published) == IN_FLIGHT
+        for one in publishing:
+            self.failureResultOf(one, BrokerUnavailable)
+
     def test_on_a_channel_that_has_ended_a_publish_fails_at_once(self) -> None:
         self.raw.open = False
         self.failureResultOf(self.publish(), BrokerUnavailable)
