@@ -26,7 +26,6 @@ class Channel:
     def __init__(self, raw: Any, clock: Clock) -> None:
         self.raw = raw
         self.clock = clock
-        self._ended = False
         self._expected: set[Deferred[Any]] = set()
         raw.add_on_close_callback(self._on_close)
 
@@ -44,8 +43,6 @@ class Channel:
 
     def send(self, method: str, **arguments: Any) -> None:
         """Call a method that has no answer."""
-        if self._ended:  # pika still takes calls then, and breaks with a KeyError.
-            raise BrokerUnavailable(f"{method}: the channel has ended")
         try:
             getattr(self.raw, method)(**arguments)
         except AMQPError as error:
@@ -61,7 +58,6 @@ class Channel:
         return result
 
     def _on_close(self, _: Any, reason: Exception) -> None:
-        self._ended = True
         for answer in list(self._expected):
             if not answer.called:
                 answer.errback(BrokerUnavailable(f"the channel ended: {reason}"))
@@ -115,11 +111,12 @@ class Publisher:
 
     def _declared(self, exchange: str) -> Deferred[Any]:
         """Fires once the exchange is there, for all who wait in the order in which they came."""
-        if exchange not in self._declaring:
-            self._declaring[exchange] = []
+        declared = self._channel.expect()
+        waiting = self._declaring.setdefault(exchange, [])
+        waiting.append(declared)
+        if len(waiting) == 1:
             Deferred.fromCoroutine(self._declare(exchange))
-        self._declaring[exchange].append(self._channel.expect())
-        return self._declaring[exchange][-1]
+        return declared
 
     async def _declare(self, exchange: str) -> None:
         try:

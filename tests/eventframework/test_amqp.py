@@ -24,7 +24,11 @@ class Raw:
         self.open = True
 
     def add_on_close_callback(self, callback: Any) -> None:
-        self.close = lambda: callback(self, "gone")
+        self.on_close = callback
+
+    def close(self) -> None:
+        self.open = False
+        self.on_close(self, "gone")
 
     def add_on_return_callback(self, callback: Any) -> None:
         self.on_return = callback
@@ -34,6 +38,8 @@ class Raw:
         callback(None)
 
     def exchange_declare(self, exchange: str, durable: bool, callback: Any) -> None:
+        if not self.open:
+            raise ChannelWrongStateError("closed")
         self.declared.append(callback)
 
     def basic_publish(
@@ -110,6 +116,12 @@ class TestPublisher(unittest.TestCase):
         publishing = [self.publish() for _ in range(IN_FLIGHT + 3)]
         self.raw.close()
         assert len(self.raw.published) == IN_FLIGHT
+        for one in publishing:
+            self.failureResultOf(one, BrokerUnavailable)
+
+    def test_the_end_of_the_channel_ends_the_waiting_for_an_exchange(self) -> None:
+        publishing = [self.publish(exchange="stream.results") for _ in range(IN_FLIGHT + 3)]
+        self.raw.close()
         for one in publishing:
             self.failureResultOf(one, BrokerUnavailable)
 
