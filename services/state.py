@@ -37,6 +37,7 @@ class _Node:
     node_id: str
     received_ms: int = 0
     state: str = "unknown"
+    untold: bool = False
 
 
 @dataclass
@@ -96,6 +97,7 @@ class State(Service):
             if partition.probe_out:
                 partition.stalled_ms = self._now_ms()
             for node in list(partition.nodes.values()):
+                node.untold = False
                 last_ms = max(node.received_ms, partition.stalled_ms)
                 if node.state == "present" and self._now_ms() - last_ms > LIMIT_MS:
                     await self._change(node, "absent")
@@ -106,11 +108,11 @@ class State(Service):
         key = frame.account_id, frame.node_id
         node = partition.nodes.get(key) or partition.nodes.setdefault(key, _Node(*key))
         node.received_ms = max(node.received_ms, frame.received_ms)
-        if node.state != "present" and self._now_ms() - node.received_ms <= LIMIT_MS:
+        if node.state != "present" and not node.untold and self._now_ms() - node.received_ms <= LIMIT_MS:
             await self._change(node, "present")
 
     async def _change(self, node: _Node, new: str) -> None:
-        """A change that cannot be told has not happened: the next frame or sweep tries again."""
+        """A change that cannot be told has not happened: it is tried again from the next sweep on."""
         old, node.state = node.state, new
         event = StateChanged(
             account_id=node.account_id,
@@ -123,7 +125,7 @@ class State(Service):
         try:
             await self._bus.publish(event)
         except EventError as error:
-            node.state = old
+            node.state, node.untold = old, True
             self._log.warn("{node} {new} was not told: {error}", node=node.node_id, new=new, error=error)
         else:
             self._stats.increment(f"became_{new}")

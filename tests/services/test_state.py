@@ -118,8 +118,16 @@ class TestPresenceOfData(SynchronousTestCase):
         self.bring(self.frame())
         assert self.told() == []
         self.bus.error = None
+        self.pass_time(SWEEP_S)
         self.bring(self.frame())
         assert self.told() == [(NODE, "unknown", "present")]
+
+    def test_a_change_that_could_not_be_told_is_not_tried_with_every_frame(self) -> None:
+        self.bus.error = BrokerUnavailable("away")
+        self.bring(self.frame())
+        self.bus.error = None
+        self.bring(*[self.frame()] * 5)
+        assert self.told() == []
 
     def test_a_batch_that_is_none_is_left_to_archive(self) -> None:
         self.result(self.bus.bring_body(b"no batch"))
