@@ -1,4 +1,4 @@
-"""The product as separate processes on the real engines of this machine: `python -m ops.cluster [--state DIR]`.
+"""The product as separate processes on the real engines here: `python -m ops.cluster [--state DIR]`.
 
 One process each for the gateway, the web and every service, and an agent of this machine; Ctrl-C stops them
 all. Everything is kept in DIR (var/engines in the checkout), so that a second start finds it again.
@@ -111,6 +111,7 @@ class Cluster:
             ],
             log=self._log("agent"),
             cwd=self.home,
+            env=self._environment(),
         )
 
     def _spawn(self, name: str) -> None:

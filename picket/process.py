@@ -99,4 +99,5 @@ def _log_to_stderr(verbose: bool) -> None:
     observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(level)])
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    for library in ("acsylla", "pika"):  # What they complain of is handled, and told, by the drivers.
+        logging.getLogger(library).setLevel(logging.CRITICAL)

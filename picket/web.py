@@ -10,13 +10,14 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 from twisted.web.proxy import ProxyClient, ProxyClientFactory, ReverseProxyResource
 from twisted.web.resource import IResource, NoResource, Resource
-from twisted.web.server import Request, Site
+from twisted.web.server import Request
 from twisted.web.static import File
 from twisted.web.wsgi import WSGIResource
 from zope.interface import implementer
 
 from picket.reactor import Reactor
 from picket.settings import Endpoint
+from webapp.dashboard.event_stream import QuietSite
 
 BUILT = Path(__file__).parents[1] / "webapp/static/built"
 THREADS = 8
@@ -47,7 +48,7 @@ class Web:
         root = Root(WSGIResource(self._reactor, self._threads, application))
         root.putChild(b"static", Static(str(BUILT)))
         root.putChild(b"live", self._live)
-        site = Site(root, requestFactory=BoundedRequest)
+        site = QuietSite(root, requestFactory=BoundedRequest)  # type: ignore[no-untyped-call]
         self._port = self._reactor.listenTCP(self._listen.port, site, interface=self._listen.host)
         self._threads.start()
 
@@ -99,7 +100,13 @@ class _PassingClient(ProxyClient):
 
     def connectionMade(self) -> None:  # noqa: N802 - Twisted's name
         super().connectionMade()  # type: ignore[no-untyped-call]
+        self.father.registerProducer(self.transport, True)
         self.father.notifyFinish().addErrback(self._hang_up)
+
+    def handleResponseEnd(self) -> None:  # noqa: N802 - Twisted's name
+        if not self._finished:
+            self.father.unregisterProducer()
+        super().handleResponseEnd()  # type: ignore[no-untyped-call]
 
     def _hang_up(self, _: Failure) -> None:
         self._finished = True

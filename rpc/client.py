@@ -108,7 +108,8 @@ class _Link:
             if self._connection is None or self._connection.lost:
                 endpoint = HostnameEndpoint(self._reactor, self._host, self._port, timeout=timeout_s)
                 factory: Any = _Factory(self._interface, self._reactor)
-                self._connection = await endpoint.connect(factory)
+                made: Any = await endpoint.connect(factory)
+                self._connection = made
             return self._connection
         except CancelledError:
             raise

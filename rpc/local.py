@@ -52,7 +52,7 @@ class _Blocking:
         return self._reactor.seconds()
 
     def call(self, method: str, arguments: Sequence[Any]) -> Any:
-        if isInIOThread():  # type: ignore[no-untyped-call]
+        if isInIOThread():
             raise RuntimeError("a blocking call in the reactor's thread would wait for itself")
         return blockingCallFromThread(self._reactor, self._call, method, arguments)  # type: ignore[arg-type]
 

@@ -171,7 +171,7 @@ class Runner:
     def _serve_stats(self) -> None:
         if self._settings.stats.listen:
             host, port = self._settings.stats.listen
-            site = Site(stats_resource(self._stats))  # type: ignore[no-untyped-call]
+            site = Site(stats_resource(self._stats))
             listening = self._reactor.listenTCP(port, site, interface=host)
             self.ports["stats"] = listening.getHost().port
             self._undo.push_async_callback(_stop_listening, listening)

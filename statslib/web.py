@@ -12,7 +12,7 @@ from statslib.stats import Stats
 
 def stats_resource(owners: Sequence[Stats]) -> Resource:
     """The resource tree of a process that hosts `owners`; its root has no page of its own."""
-    root = Resource()  # type: ignore[no-untyped-call]
+    root = Resource()
     pages = {
         b"stats": _Page("application/json", lambda: (200, _stats(owners))),
         b"metrics": _Page("text/plain; version=0.0.4", lambda: (200, _metrics(owners))),
@@ -38,7 +38,7 @@ class _Page(Resource):
         status, text = self._text()
         request.setResponseCode(status)
         content_type = f"{self._content_type}; charset=utf-8".encode()
-        request.setHeader(b"Content-Type", content_type)  # type: ignore[no-untyped-call]
+        request.setHeader(b"Content-Type", content_type)
         return text.encode()
 
 

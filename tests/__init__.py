@@ -1,1 +1,1 @@
-"""The tests: tests/<folder>/test_<module>.py mirrors the code; contract, integration, browser and faults beside."""
+"""The tests: tests/<folder>/test_<module>.py mirrors the code; contract, integration and browser beside."""

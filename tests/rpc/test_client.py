@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from twisted.internet import reactor
+from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
@@ -17,6 +17,8 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Unavailable
 from rpc.server import RpcServer
 from statslib import Stats
+
+reactor: Any = installed
 
 HOST = "127.0.0.1"
 
@@ -35,7 +37,7 @@ class Named:
             raise Unavailable(f"{self.name} is away")
         if query.check == "later":
             turn: Deferred[None] = Deferred()
-            reactor.callLater(0.05, turn.callback, None)  # type: ignore[arg-type]
+            reactor.callLater(0.05, turn.callback, None)
             await turn
         return idl.Series(times=b"", columns=[], resolution=self.name)
 
@@ -78,7 +80,7 @@ class Failing:
 
     def script(self, act: Callable[[Any], None]) -> int:
         factory: Any = Factory.forProtocol(lambda: Scripted(act))
-        listening: Any = reactor.listenTCP(0, factory, interface=HOST)  # type: ignore[arg-type]
+        listening: Any = reactor.listenTCP(0, factory, interface=HOST)
         self.addCleanup(listening.stopListening)
         port: int = listening.getHost().port
         return port
@@ -155,7 +157,7 @@ class Failing:
         answer = Deferred.fromCoroutine(self.who(proxy, "later"))
         while not any(connection.calls for connection in server.connections):
             turn: Deferred[None] = Deferred()
-            reactor.callLater(0.001, turn.callback, None)  # type: ignore[arg-type]
+            reactor.callLater(0.001, turn.callback, None)
             await turn
         await server.stop()
         assert await answer == "first"

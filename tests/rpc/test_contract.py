@@ -7,7 +7,7 @@ from contextvars import copy_context
 from typing import Any
 
 import pytest
-from twisted.internet import reactor
+from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -17,6 +17,8 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from rpc.server import RpcServer
 from statslib import Stats
+
+reactor: Any = installed
 
 
 class TimeSeries:
@@ -146,7 +148,7 @@ class _Listening(Contract):
             connection.transport.abortConnection()
         while server.connections:
             turn: Deferred[None] = Deferred()
-            reactor.callLater(0, turn.callback, None)  # type: ignore[arg-type]
+            reactor.callLater(0, turn.callback, None)
             await turn
         await server.stop()
 
