@@ -1,12 +1,19 @@
-"""Who an agent is and what it runs: the rules are those of `webapp.nodes`, each call one step in a thread."""
+"""Who an agent is, what it runs and what happened to its node.
+
+The rules are those of `webapp.nodes`; each call and each event is one step in a thread.
+"""
 
 import json
+from typing import Any
 
 from twisted.logger import Logger
 
+from eventframework.catalogue import AgentConnected, AgentDisconnected, NodeRegistered, StateChanged
 from eventframework.errors import EventError
 from eventframework.event import Event
 from eventframework.framework import Framework
+from eventframework.policy import Policy
+from eventframework.topology import Subscription
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused
@@ -15,9 +22,13 @@ from services.threads import DjangoThreads
 
 
 class Directory(Service):
-    """Authenticates agents, registers nodes, hands out checks."""
+    """Authenticates agents, registers nodes, hands out checks, keeps the history of nodes."""
 
     name = "directory"
+    subscriptions = tuple(
+        Subscription(event, Policy.SCOPED_ROUND_ROBIN, "directory")
+        for event in (NodeRegistered, AgentConnected, AgentDisconnected, StateChanged)
+    )
     uses_django = True
     _log = Logger()
 
@@ -25,8 +36,11 @@ class Directory(Service):
         self._rpc, self._threads, self._bus = rpc, threads, bus
 
     async def setup(self) -> None:
-        """Answer the interface Directory."""
+        """Answer the interface Directory, and take the events that are history."""
         self._rpc.serve("Directory", self)
+        for taken in self.subscriptions:
+            # One at a time each: agents that all come back at once wait for the same threads.
+            self._bus.subscribe(taken.event, self._note, taken.policy, tag=taken.tag, prefetch=1)
 
     async def hello(self, _context: idl.Context, hello: idl.Hello) -> idl.Welcome:
         """Directory.hello of rpc/picket.thrift.
@@ -41,6 +55,9 @@ class Directory(Service):
     async def assignments(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.Assignment]:
         """Directory.assignments of rpc/picket.thrift. Refused: unknown_node."""
         return await self._threads.run(_thd_assignments, account_id, node_id)
+
+    async def _note(self, event: Event) -> None:
+        await self._threads.run(_thd_note, event)
 
     async def _tell(self, event: Event) -> None:
         """The node exists whether or not anybody could be told."""
@@ -77,3 +94,9 @@ def _thd_assignments(account_id: str, node_id: str) -> list[idl.Assignment]:
         idl.Assignment(check=one.check, key=one.key, params=json.dumps(one.params), interval_s=one.interval_s)
         for one in found
     ]
+
+
+def _thd_note(event: Any) -> None:
+    from webapp.nodes.history import thd_note
+
+    thd_note(event)

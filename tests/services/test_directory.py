@@ -1,15 +1,18 @@
 """services.directory: the interface Directory over a real database."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from twisted.internet.defer import Deferred, succeed
+from django.db import OperationalError
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 
-from eventframework.catalogue import NodeRegistered
+from eventframework.catalogue import AgentConnected, AgentDisconnected, NodeRegistered, StateChanged
 from eventframework.errors import BrokerUnavailable
 from eventframework.event import Event
+from eventframework.policy import Policy
+from eventframework.topology import Subscription
 from rpc import idl, local
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused
@@ -24,16 +27,27 @@ pytestmark = pytest.mark.django_db
 class InThisThread:
     """Runs each step at once, where the test's transaction is."""
 
+    trouble: Exception | None = None
+
     def run(self, thd_step: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        return succeed(thd_step(*arguments))
+        return fail(self.trouble) if self.trouble else succeed(thd_step(*arguments))
 
 
 class Bus:
-    """Keeps what is published, or refuses everything."""
+    """Keeps what is published and who takes what, or refuses everything."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.taken: dict[Subscription, Callable[[Event], Awaitable[None]]] = {}
         self.is_away = False
+
+    def subscribe(self, event: Any, handler: Any, policy: Policy, *, tag: str, prefetch: int) -> None:
+        assert prefetch > 0
+        self.taken[Subscription(event, policy, tag)] = handler
+
+    async def bring(self, event: Event) -> None:
+        (handler,) = (handler for taken, handler in self.taken.items() if taken.event is type(event))
+        await handler(event)
 
     async def publish(self, event: Event) -> None:
         if self.is_away:
@@ -49,7 +63,8 @@ class Set:
         clock.advance(1_000_000)
         dispatcher = Dispatcher(clock, Stats("directory"))
         self.bus = Bus()
-        service = Directory(rpc=dispatcher, threads=InThisThread(), bus=self.bus)  # type: ignore[arg-type]
+        self.threads = InThisThread()
+        service = Directory(rpc=dispatcher, threads=self.threads, bus=self.bus)  # type: ignore[arg-type]
         result(service.setup())
         self.client = local.connect("Directory", dispatcher, clock)
         self.account = Account.objects.create(name="Ours")
@@ -65,6 +80,11 @@ class Set:
         }
         welcome: idl.Welcome = result(self.client.hello(idl.Hello(**(who | said))))
         return welcome
+
+    def connected(self, node_id: str) -> AgentConnected:
+        return AgentConnected(
+            account_id=self.account.pk, node_id=node_id, connection_id="c1", gateway_id="g1", time_ms=1000
+        )
 
 
 def result(call: Any) -> Any:
@@ -109,3 +129,29 @@ def test_assignments_are_those_of_the_accounts_node(directory: Set) -> None:
     stranger = Account.objects.create(name="Theirs")
     with pytest.raises(Refused, match="no node"):
         result(directory.client.assignments(stranger.pk, node_id))
+
+
+def test_the_queues_that_it_declares_are_those_that_it_takes_from(directory: Set) -> None:
+    assert tuple(directory.bus.taken) == Directory.subscriptions
+    events = {taken.event for taken in Directory.subscriptions}
+    assert events == {NodeRegistered, AgentConnected, AgentDisconnected, StateChanged}
+    assert {(taken.policy, taken.tag) for taken in Directory.subscriptions} == {
+        (Policy.SCOPED_ROUND_ROBIN, Directory.name)
+    }
+
+
+def test_what_happens_to_a_node_becomes_its_history(directory: Set) -> None:
+    node_id = directory.hello().node_id
+    (registered,) = directory.bus.events
+    connected = directory.connected(node_id)
+    for event in (registered, connected, connected):
+        result(directory.bus.bring(event))
+    kinds = directory.account.nodes.get().events.values_list("kind", flat=True)
+    assert sorted(kinds) == ["connected", "registered"]
+
+
+def test_an_event_that_the_database_does_not_take_is_brought_again(directory: Set) -> None:
+    connected = directory.connected(directory.hello().node_id)
+    directory.threads.trouble = OperationalError("away")
+    with pytest.raises(OperationalError):
+        result(directory.bus.bring(connected))

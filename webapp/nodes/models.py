@@ -62,3 +62,34 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class NodeEvent(models.Model):
+    """Something that happened to a node. `event_id` tells two of a kind apart, and one told twice is one."""
+
+    class Kind(models.TextChoices):
+        """What happened, as pages say it."""
+
+        REGISTERED = "registered", "Registered"
+        CONNECTED = "connected", "Agent connected"
+        DISCONNECTED = "disconnected", "Agent disconnected"
+        PRESENT = "present", "Reporting"
+        ABSENT = "absent", "No data"
+
+    node = models.ForeignKey(Node, models.CASCADE, related_name="events")
+    time_ms = models.BigIntegerField()
+    kind = models.CharField(max_length=16, choices=Kind.choices)
+    event_id = models.CharField(max_length=64, blank=True)
+    text = models.CharField(max_length=200, blank=True, help_text="such as why an agent was disconnected")
+
+    class Meta:
+        """The newest first; at one time, the one told last."""
+
+        ordering: ClassVar = ["-time_ms", "-id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "kind", "event_id"], name="one_node_event")
+        ]
+        indexes: ClassVar = [models.Index(fields=["node", "-time_ms"], name="node_event_newest")]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
