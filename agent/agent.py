@@ -13,7 +13,7 @@ from agent.config import Config, ConfigError
 from agent.connection import Connection, Ended, Redirected
 from agent.schedule import Schedule
 from agent.spool import Spool
-from agent.state import State
+from agent.state import State, lock
 from agent.wire import PORT
 
 BACKOFF_S = 7.0
@@ -30,6 +30,7 @@ class Agent:
         self._clock = Clock()
         self._spool = Spool(first_seq=int(time.time() * 1000))
         self._schedule = Schedule(self._clock.now_ms, self._spool.add, config.interval or None)
+        self._lock = lock(Path(config.state))
         self._state = State(Path(config.state))
         self._connected = False
 

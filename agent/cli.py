@@ -7,13 +7,18 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from agent import config as configuration
 from agent.checks import CHECKS, CheckFailed, Request, Samples
 from agent.config import Config, ConfigError
 from agent.schedule import BASELINE_S
+from agent.state import InUse
 
 DESCRIPTION = "Measures this machine and sends what it finds to a Picket gateway."
 
@@ -22,8 +27,8 @@ def main() -> None:
     """The entry point; exits with 1 after an error, told in one line."""
     arguments = _parser().parse_args()
     try:
-        status = _check(arguments) if arguments.command == "check" else _run(_config(arguments))
-    except (ConfigError, CheckFailed, OSError) as error:
+        status = _check(arguments) if arguments.command == "check" else _run(arguments)
+    except (ConfigError, CheckFailed, InUse, OSError) as error:
         print(f"picket-agent: {error}", file=sys.stderr)
         status = 1
     sys.exit(status)
@@ -40,6 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", help="folder to remember the node's identity in")
     parser.add_argument("--interval", help="seconds between results, instead of what is assigned")
     parser.add_argument("--log-level", help="debug, info, warning or error")
+    parser.add_argument(
+        "--end-with-input", action="store_true", help="end when standard input ends, as it does with a parent"
+    )
     commands = parser.add_subparsers(dest="command", metavar="check")
     check = commands.add_parser("check", help="run one check and print its results")
     check.add_argument("name", choices=sorted(CHECKS))
@@ -74,17 +82,18 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0 if all(result["state"] == "ok" for result in results) else 2
 
 
-def _run(config: Config) -> int:
+def _run(arguments: argparse.Namespace) -> int:
+    config = _config(arguments)
     level = getattr(logging, config.log_level.upper(), logging.INFO)
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stuck = asyncio.run(_until_stopped(config))
+    stuck = asyncio.run(_until_stopped(config, end_with_input=arguments.end_with_input))
     logging.shutdown()
     if stuck:  # the interpreter would wait for the thread
         os._exit(0)
     return 0
 
 
-async def _until_stopped(config: Config) -> bool:
+async def _until_stopped(config: Config, *, end_with_input: bool) -> bool:
     from agent.agent import Agent
 
     agent = Agent(config)
@@ -92,8 +101,20 @@ async def _until_stopped(config: Config) -> bool:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
+    if end_with_input:
+        stop = partial(loop.call_soon_threadsafe, running.cancel)
+        threading.Thread(target=thd_at_end_of_input, args=(stop,), daemon=True).start()
     await running
     return agent.stuck
+
+
+def thd_at_end_of_input(stop: Callable[[], object]) -> None:
+    """Call `stop` at the end of standard input; what comes before it means nothing."""
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    with suppress(RuntimeError):  # the loop may have ended first
+        stop()
 
 
 if __name__ == "__main__":

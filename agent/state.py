@@ -1,11 +1,29 @@
 """What the agent remembers between runs: its node, the node's secret, a machine id where there is none."""
 
+import fcntl
 import json
 import os
 import uuid
 from pathlib import Path
+from typing import TextIO
 
 MACHINE_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+
+
+class InUse(Exception):
+    """Another agent has the folder."""
+
+
+def lock(folder: Path) -> TextIO:
+    """Make `folder` and take it for this process, as long as the file is open. Raises InUse and OSError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.fdopen(os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600), "w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InUse(f"another agent already runs on {folder}; stop it, or choose another --state") from error
+    return file
 
 
 class State:

@@ -22,7 +22,10 @@ log = Logger(namespace="agent")
 
 
 class AgentProcess:
-    """Keeps one `picket-agent` running with the given arguments until `stop`."""
+    """Keeps one `picket-agent` running with the given arguments until `stop`.
+
+    Its standard input is a pipe that ends with this process, however that ends: see `--end-with-input`.
+    """
 
     def __init__(self, reactor: Reactor, arguments: Sequence[str], log_file: Path) -> None:
         self._reactor = reactor

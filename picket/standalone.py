@@ -85,7 +85,7 @@ class Standalone:
             home.write_secret(secret, made.secret)
         return [
             *("--endpoint", f"localhost:{port}", "--ca", str(ca), "--state", str(folder)),
-            *("--key", key.read_text(), "--secret-file", str(secret)),
+            *("--key", key.read_text(), "--secret-file", str(secret), "--end-with-input"),
         ]
 
 

@@ -26,14 +26,23 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> TlsFiles:
     return ensure(tmp_path_factory.mktemp("tls"))
 
 
-@asynccontextmanager
-async def running(gateway: TestGateway, ca: Path, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+def arguments_of(gateway: TestGateway, ca: Path, folder: Path) -> tuple[str, ...]:
     secret = folder / "secret"
     secret.write_text("ps_1\n")
-    arguments = ("--endpoint", f"localhost:{gateway.port}", "--ca", str(ca), "--key", "pk_1")
-    more = ("--secret-file", str(secret), "--state", str(folder / "state"))
+    where = ("--endpoint", f"localhost:{gateway.port}", "--ca", str(ca), "--key", "pk_1")
+    return (*where, "--secret-file", str(secret), "--state", str(folder / "state"))
+
+
+@asynccontextmanager
+async def running(
+    gateway: TestGateway, ca: Path, folder: Path, *options: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, *more, cwd=CHECKOUT, stderr=subprocess.PIPE, env={**os.environ}
+        *(*COMMAND, *arguments_of(gateway, ca, folder), *options),
+        cwd=CHECKOUT,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ},
     )
     try:
         yield process
@@ -140,6 +149,36 @@ def test_an_agent_that_is_told_to_stop_ends_soon(files: TlsFiles, tmp_path: Path
             began = time.monotonic()
             assert await process.wait() == 0
             assert 1 < time.monotonic() - began < 4  # it gave the acknowledgement a chance
+
+    played(play)
+
+
+def test_an_agent_may_end_with_its_input(files: TlsFiles, tmp_path: Path) -> None:
+    async def play() -> None:
+        async with (
+            TestGateway(files) as gateway,
+            running(gateway, files.ca, tmp_path, "--end-with-input") as process,
+        ):
+            await eventually(lambda: bool(gateway.seen.frames))
+            assert process.returncode is None
+            assert process.stdin
+            process.stdin.close()
+            assert await asyncio.wait_for(process.wait(), 5) == 0
+
+    played(play)
+
+
+def test_a_second_agent_on_the_same_state_is_refused_by_one_line(files: TlsFiles, tmp_path: Path) -> None:
+    async def play() -> None:
+        async with TestGateway(files) as gateway, running(gateway, files.ca, tmp_path):
+            await eventually(lambda: bool(gateway.seen.frames))
+            second = [*COMMAND, *arguments_of(gateway, files.ca, tmp_path)]
+            done = await asyncio.to_thread(
+                subprocess.run, second, capture_output=True, text=True, cwd=CHECKOUT, timeout=10
+            )
+            assert done.returncode == 1
+            assert f"another agent already runs on {tmp_path / 'state'}" in done.stderr
+            assert done.stderr.count("\n") == 1
 
     played(play)
 

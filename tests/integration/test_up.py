@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.agent_client import AgentClient
@@ -51,6 +52,20 @@ def test_killed_at_any_moment_it_has_every_acknowledged_frame_after_its_next_sta
             running.process.wait()
         acknowledged |= agent.acknowledged
     assert _stored_origins(home) >= {f"a:{seq}" for seq in acknowledged}
+
+
+def test_killed_its_agent_ends_too(home: Path) -> None:
+    running = Embedded(home)
+    running.start()
+    assert running.process is not None
+    (agent,) = psutil.Process(running.process.pid).children()
+    assert "--end-with-input" in agent.cmdline()
+    running.process.kill()
+    running.process.wait()
+    _, alive = psutil.wait_procs([agent], timeout=5)
+    for process in alive:
+        process.kill()
+    assert alive == []
 
 
 def _stored_origins(home: Path) -> set[str]:
