@@ -14,6 +14,7 @@ from webapp import backend, live_ticket
 from webapp.accounts import entry
 from webapp.accounts.keys import find_key
 from webapp.accounts.models import Membership
+from webapp.nodes.models import NodeEvent
 
 SERIES = "check=cpu&key=&metrics=cpu_user&from=1000&to=2000&points=100"
 
@@ -92,6 +93,24 @@ class PagesTestCase(DashboardTestCase):
         backend.install(timeseries=Away(), live=Away())
         self.assertIn("away", self.text("/"))
         self.assertIn("away", self.text(f"/nodes/{self.node.pk}"))
+
+    def test_the_node_page_has_the_nodes_history_the_newest_first(self) -> None:
+        self.assertIn("Nothing yet", self.text(f"/nodes/{self.node.pk}"))
+        self.foreign_node.events.create(time_ms=3000, kind="absent", event_id="3000")
+        self.node.events.create(time_ms=1000, kind="connected", event_id="c1")
+        self.node.events.create(time_ms=2000, kind="disconnected", event_id="c1", text="<b>lost")
+        text = self.text(f"/nodes/{self.node.pk}")
+        self.assertEqual(re.findall(r'data-kind="(\w+)"', text), ["disconnected", "connected"])
+        self.assertRegex(text, r"Agent disconnected <small>&lt;b&gt;lost<")
+        self.assertIn('datetime="1970-01-01T00:00:02+00:00"', text)
+
+    def test_every_kind_of_event_has_an_icon_on_the_page(self) -> None:
+        for number, kind in enumerate(NodeEvent.Kind.values):
+            self.node.events.create(time_ms=number, kind=kind)
+        text = self.text(f"/nodes/{self.node.pk}")
+        drawn = re.findall(r'<li data-kind.*?href="#(i-\w+)"', text)
+        self.assertEqual(len(drawn), len(NodeEvent.Kind.values))
+        self.assertEqual([icon for icon in drawn if f'<symbol id="{icon}"' not in text], [])
 
     def test_a_foreign_node_is_not_found(self) -> None:
         for path in ("", "/latest", f"/series?{SERIES}"):

@@ -14,7 +14,7 @@ import rpc.errors
 from webapp import backend, live_ticket
 from webapp.accounts.keys import create_key
 from webapp.accounts.models import Account, ApiKey
-from webapp.dashboard import install
+from webapp.dashboard import history, install
 from webapp.dashboard.account import demand_change, page
 from webapp.dashboard.data import latest_of
 from webapp.dashboard.latest import Summary, result_of, summarize
@@ -48,9 +48,10 @@ def overview(request: HttpRequest, account: Account) -> HttpResponse:
 
 @page
 def node(request: HttpRequest, account: Account, node_id: str) -> HttpResponse:
-    """The graphs of one node."""
+    """The graphs and the history of one node."""
     found = get_object_or_404(account.nodes.prefetch_related("tags"), pk=node_id)
     context = _live(account) | {"node": found, "spans": SPANS, "latest": [], "away": False}
+    context["history"] = history.lines(found)
     try:
         context["latest"] = latest_of(account, found.pk)
     except AWAY:

@@ -22,6 +22,7 @@ class NodePage implements Board {
   private readonly results = new Map<string, Latest>();
   private readonly graphs = new Map<string, Graph>();
   private readonly stream: Stream;
+  private readonly times: NodeListOf<HTMLTimeElement>;
   private span = Span.ofAddress(location.search);
   private home = this.span.live ? this.span.relative : DEFAULT;
   private live = true;
@@ -29,6 +30,7 @@ class NodePage implements Board {
 
   constructor(private readonly root: HTMLElement) {
     this.node = root.dataset["node"] ?? "";
+    this.times = root.querySelectorAll<HTMLTimeElement>(".history time");
     for (const latest of embedded<Latest[]>("latest")) this.results.set(id(latest), latest);
     this.controls();
     this.build();
@@ -39,6 +41,8 @@ class NodePage implements Board {
       { frame: (frame) => this.take(frame), gap: () => this.load(), link: (state) => this.link(state) },
       this.node,
     );
+    for (const time of this.times) time.title = new Date(time.dateTime).toLocaleString();
+    this.tick();
     setInterval(() => this.tick(), 1000);
     onTheme(() => this.graphs.forEach((graph) => graph.redraw()));
   }
@@ -115,6 +119,7 @@ class NodePage implements Board {
     pill.dataset["state"] = state;
     setText(find("span", pill), { ok: "Reporting", silent: "No data", new: "Waiting" }[state]);
     setText(find("#seen", this.root), last === 0 ? "never" : ago(last, now));
+    for (const time of this.times) setText(time, ago(Date.parse(time.dateTime), now));
     const pixel = this.span.length / 600;
     if (!calm.matches && !document.hidden && now - this.moved >= Math.max(1000, pixel)) this.slide();
   }
