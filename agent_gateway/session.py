@@ -16,7 +16,7 @@ from rpc import idl
 from rpc.errors import Refused, Unavailable
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import Frame, decode_payload
+from timeseries.frames import Frame, FrameBody, decode_payload, layout_of
 
 AHEAD_MS = 3_600_000
 """How far a frame's time may lie ahead of ours."""
@@ -147,12 +147,13 @@ class Session:
         self._count()
         now_ms = int(self._house.now() * 1000)
         try:
-            time_ms = _time_of(message.payload, encoding, now_ms)
+            body = _body_of(message.payload, encoding, now_ms)
         except InvalidFrame as error:
             self._refuse(seq, error.code, str(error))
             return
         self._in_flight += 1
-        frame = Frame(self.account_id, self.node_id, f"a:{seq}", time_ms, now_ms, message.payload)
+        origin, layout = f"a:{seq}", layout_of(body)
+        frame = Frame(self.account_id, self.node_id, origin, body.time, now_ms, message.payload, layout)
         self._house.batcher.add(frame, self, seq)
 
     def _count(self) -> None:
@@ -170,14 +171,14 @@ class Session:
         self.connection.send("refused", seq, code, text[:200])
 
 
-def _time_of(payload: bytes, encoding: str, now_ms: int) -> int:
-    """The time of a frame that is good; raises InvalidFrame."""
+def _body_of(payload: bytes, encoding: str, now_ms: int) -> FrameBody:
+    """What is in a frame that is good; raises InvalidFrame."""
     if encoding not in ENCODINGS:
         raise InvalidFrame(Code.BAD_ENCODING, f"{encoding[:20]!r} is none of {', '.join(ENCODINGS)}")
     body = decode_payload(payload)
     if not 0 < body.time <= now_ms + AHEAD_MS:
         raise InvalidFrame(Code.BAD_TIME, f"its time {body.time} is not one of the past, ours is {now_ms}")
-    return body.time
+    return body
 
 
 _log = Logger(namespace="gateway")

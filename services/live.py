@@ -1,5 +1,7 @@
 """Live pages: the newest frame of every node in memory, and Server-Sent Events of them to browsers.
 
+Frames are decoded as they come only where somebody watches.
+
 `/live/events?ticket=T` sends a summary of each node of the account (`event: node`); with `&node=ID` the
 frames of one node (`event: frame`), as far as they are news. What is known comes first, at once. Ids are
 frame times. `event: gap` says that something was missed and the page must fetch anew.
@@ -104,9 +106,9 @@ class Live(Service):
         """Live.snapshot of rpc/picket.thrift; no ids: every node of the account that is in memory."""
         for node_id in node_ids:
             await self._prime(account_id, node_id)
-        known = self._latest.of_account(account_id)
-        wanted = node_ids or list(known)
-        return [_snapshot(node_id, known[node_id]) for node_id in wanted if node_id in known]
+        found = [(node_id, self._latest.find(account_id, node_id)) for node_id in node_ids]
+        known = found if node_ids else self._latest.of_account(account_id).items()
+        return [_snapshot(node_id, node) for node_id, node in known if node]
 
     async def watch(self, viewer: Viewer, last_id: str) -> None:
         """Send what is known, then what comes, until the viewer goes."""
@@ -153,16 +155,17 @@ class Live(Service):
                 self._log.warn("frame of {node} left out: {error}", node=frame.node_id, error=error)
 
     def _take(self, frame: Frame) -> None:
-        news = self._latest.take(frame, int(self._clock.seconds() * 1000))
+        account_id, node_id, now_ms = frame.account_id, frame.node_id, int(self._clock.seconds() * 1000)
+        of_node, of_account = (self._viewers.get((account_id, topic)) for topic in (node_id, WHOLE_ACCOUNT))
+        if not of_node and not of_account:
+            self._latest.keep(frame, now_ms)
+        elif news := self._latest.take(frame, now_ms):
+            if of_node:
+                self._send(of_node, _frame_message(node_id, frame.time_ms, frame.received_ms, news))
+            if of_account:
+                known = self._latest.make(account_id, node_id)
+                self._send(of_account, _message("node", known.time_ms, _summary(node_id, known)))
         self._stats.increment("frames")
-        if not news:
-            return
-        account_id, node_id = frame.account_id, frame.node_id
-        if watching := self._viewers.get((account_id, node_id)):
-            self._send(watching, _frame_message(node_id, frame.time_ms, frame.received_ms, news))
-        if watching := self._viewers.get((account_id, WHOLE_ACCOUNT)):
-            known = self._latest.make(account_id, node_id)
-            self._send(watching, _message("node", known.time_ms, _summary(node_id, known)))
 
     def _send(self, viewers: set[Viewer], message: bytes) -> None:
         for viewer in list(viewers):

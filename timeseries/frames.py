@@ -44,6 +44,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     """A frame under way: identity (account_id, node_id, time_ms, origin), arrival, payload as it came.
 
     `origin` is `a:SEQ` for an agent's frame, the token of a version 1 result, the run's id of a remote check.
+    `layout` is `layout_of` the payload, or 0 if nobody has looked; it is not stored.
     """
 
     account_id: str
@@ -52,6 +53,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     time_ms: int
     received_ms: int
     payload: bytes
+    layout: int = 0
 
 
 _body = msgspec.json.Decoder(FrameBody)
@@ -80,6 +82,11 @@ def decode_payload(payload: bytes) -> FrameBody:
         raise InvalidFrame("bad_frame", f"frame does not fit the schema: {error}") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidFrame("not_json", f"frame is not JSON: {error}") from error
+
+
+def layout_of(body: FrameBody) -> int:
+    """A number, never 0, by which frames of the same checks are told apart from others without decoding."""
+    return zlib.crc32(_packer.encode([(result.check, result.key) for result in body.results])) or 1
 
 
 def unpack(payload: bytes) -> bytes:

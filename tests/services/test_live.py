@@ -18,7 +18,7 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Unavailable
 from services.live import PING_S, STREAMS_PER_ACCOUNT, Live
 from statslib import Stats
-from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch
+from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch, layout_of
 from webapp import live_ticket
 from webapp.dashboard.event_stream import BUFFER_BYTES
 from webapp.dashboard.latest import FUTURE_MS, NodeLatest
@@ -129,8 +129,9 @@ class House:
         )
 
     def frame(self, time_ms: int, *results: CheckResult, node: str = NODE, account: str = OURS) -> None:
-        payload = msgspec.json.encode(FrameBody(time_ms, list(results)))
-        self.batch(Frame(account, node, f"a:{time_ms}", time_ms, time_ms + 5, payload))
+        body = FrameBody(time_ms, list(results))
+        payload, layout = msgspec.json.encode(body), layout_of(body)
+        self.batch(Frame(account, node, f"a:{time_ms}", time_ms, time_ms + 5, payload, layout))
 
     def batch(self, *frames: Frame) -> None:
         done(self.bus.handler(SimpleNamespace(body=encode_batch(list(frames)))))
@@ -322,3 +323,29 @@ def test_the_first_messages_and_the_events_after_them_are_the_same_as_a_fresh_sn
     shown = {key: (seen.time_ms, seen.result.metrics["value"]) for key, seen in page.checks.items()}
     assert shown == {(c.check, c.key): (c.time_ms, float(c.metrics[0].value)) for c in fresh.checks}
     assert page.time_ms == fresh.time_ms
+
+
+def test_frames_that_nobody_watches_give_the_same_as_those_decoded_as_they_come(house: House) -> None:
+    chance = random.Random(11)
+    checks = [("cpu", ""), ("mem", ""), ("disk", "/"), ("disk", "/var"), ("net", "eth0")]
+    for _ in range(30):
+        eager = NodeLatest()
+        node = f"n{chance.getrandbits(40):010x}"
+        for _ in range(chance.choice((3, 30, 100))):
+            time_ms = NOW_MS + chance.choice((-1, 0, 1, chance.randint(-20, 20))) * 1000
+            picked = chance.sample(checks, chance.choice((1, 2, 5)))
+            results = [CheckResult(check, key=key, metrics={"v": chance.random()}) for check, key in picked]
+            house.frame(time_ms, *results, node=node)
+            eager.take(time_ms, time_ms + 5, results)
+        (late,) = house.snapshot(node)
+        expected = {key: (seen.time_ms, seen.result.metrics["v"]) for key, seen in eager.checks.items()}
+        assert {(c.check, c.key): (c.time_ms, float(c.metrics[0].value)) for c in late.checks} == expected
+        assert (late.time_ms, late.received_ms) == (eager.time_ms, eager.received_ms)
+
+
+def test_a_frame_that_was_replaced_before_anybody_asked_is_never_decoded(house: House) -> None:
+    layout = layout_of(FrameBody(NOW_MS, [cpu(90)]))
+    house.batch(Frame(OURS, NODE, "a:1", NOW_MS - 1, NOW_MS, b"not a frame", layout))
+    house.frame(NOW_MS, cpu(90))
+    assert not any(metric.name == "frames_invalid" for metric in house.stats.metrics())
+    assert house.snapshot(NODE)[0].checks[0].metrics[0].value == "90"

@@ -4,14 +4,19 @@ Needs no Django: the live service keeps it, and the overview makes the same line
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
 from rpc import idl
+from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_payload
 
 FUTURE_MS = 5 * 60_000
 """A frame further ahead of our clock than this is no news: it would hide all that come after it."""
+
+MAX_UNDECODED = 8
+"""Frames of a node that wait undecoded: one of each layout, and a node has few."""
 
 CheckId = tuple[str, str]
 Found = dict[str, list[CheckResult]]
@@ -30,6 +35,7 @@ class NodeLatest(msgspec.Struct):
     time_ms: int = 0
     received_ms: int = 0
     checks: dict[CheckId, Seen] = {}
+    undecoded: dict[int, Frame] = {}
 
     def take(self, time_ms: int, received_ms: int, results: Iterable[CheckResult]) -> list[CheckResult]:
         """Keep what is newer than what is known; returns that. A frame sent again gives nothing."""
@@ -39,6 +45,24 @@ class NodeLatest(msgspec.Struct):
         self.time_ms = max(self.time_ms, time_ms)
         self.received_ms = max(self.received_ms, received_ms)
         return news
+
+    def keep(self, frame: Frame) -> None:
+        """Take a frame with a layout, undecoded until `settle`: what it replaces had the same checks."""
+        older = self.undecoded.get(frame.layout)
+        if older is None or older.time_ms < frame.time_ms:
+            self.undecoded.pop(frame.layout, None)  # Among frames of one time the first to come counts.
+            self.undecoded[frame.layout] = frame
+        self.time_ms = max(self.time_ms, frame.time_ms)
+        self.received_ms = max(self.received_ms, frame.received_ms)
+        if len(self.undecoded) > MAX_UNDECODED:
+            self.settle()
+
+    def settle(self) -> None:
+        """Decode what waits."""
+        undecoded, self.undecoded = self.undecoded, {}
+        for frame in undecoded.values():
+            with suppress(InvalidFrame):  # Whoever gave it a layout has decoded it.
+                self.take(frame.time_ms, frame.received_ms, decode_payload(frame.payload).results)
 
     def _time_of(self, result: CheckResult) -> int:
         seen = self.checks.get((result.check, result.key))
@@ -53,7 +77,7 @@ class NodeLatest(msgspec.Struct):
 
 
 class Latest:
-    """The nodes of all accounts; every question names the account."""
+    """The nodes of all accounts; every question names the account. Decodes late, when a node is asked for."""
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[str, NodeLatest]] = {}
@@ -63,7 +87,15 @@ class Latest:
         if frame.time_ms > now_ms + FUTURE_MS:
             return []
         node = self.make(frame.account_id, frame.node_id)
+        node.settle()
         return node.take(frame.time_ms, frame.received_ms, decode_payload(frame.payload).results)
+
+    def keep(self, frame: Frame, now_ms: int) -> None:
+        """Take a frame whose news nobody wants to hear at the moment; raises InvalidFrame."""
+        if not frame.layout:
+            self.take(frame, now_ms)
+        elif frame.time_ms <= now_ms + FUTURE_MS:
+            self.make(frame.account_id, frame.node_id).keep(frame)
 
     def make(self, account_id: str, node_id: str) -> NodeLatest:
         """What is known of the node, from now on kept."""
@@ -71,11 +103,17 @@ class Latest:
 
     def find(self, account_id: str, node_id: str) -> NodeLatest | None:
         """What is known of the node; None when nothing is."""
-        return self._accounts.get(account_id, {}).get(node_id)
+        node = self._accounts.get(account_id, {}).get(node_id)
+        if node:
+            node.settle()
+        return node
 
     def of_account(self, account_id: str) -> dict[str, NodeLatest]:
         """Every known node of the account, by id."""
-        return self._accounts.get(account_id, {})
+        nodes = self._accounts.get(account_id, {})
+        for node in nodes.values():
+            node.settle()
+        return nodes
 
 
 class Summary(msgspec.Struct, frozen=True):
