@@ -58,11 +58,12 @@ class Embedded:
         self.home = home
         self.log = home.with_suffix(".log")
         self._flags = flags
+        self._web = self._agents = "127.0.0.1:0"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> Product:
-        """Start it and wait for its greeting."""
-        up = ("up", "--home", str(self.home), "--web", "127.0.0.1:0", "--agents", "127.0.0.1:0", *self._flags)
+        """Start it and wait for its greeting; again it takes the ports that it had before."""
+        up = ("up", "--home", str(self.home), "--web", self._web, "--agents", self._agents, *self._flags)
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "picket", *up],
@@ -72,20 +73,30 @@ class Embedded:
                 stderr=subprocess.STDOUT,
                 text=True,
             )
-        url = self._greeting(r"pages +(http://\S+?)/?\s")
-        host, port = self._greeting(r"agents +(\S+)").rsplit(":", 1)
-        return Product(url, (host, int(port)), self.home / "tls/ca.pem", self.command)
+        self._web = self._greeting(r"pages +http://(\S+?)/?\s")
+        self._agents = self._greeting(r"agents +(\S+)")
+        host, port = self._agents.rsplit(":", 1)
+        return Product(f"http://{self._web}", (host, int(port)), self.home / "tls/ca.pem", self.command)
 
     def command(self, *arguments: str) -> str:
         """Run a `picket` command on this home; its output."""
         return picket(*arguments, PICKET_HOME=str(self.home)).stdout
+
+    def kill(self) -> None:
+        """End it without warning."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
 
     def stop(self) -> float:
         """Ctrl-C; the seconds that it took to end."""
         assert self.process is not None
         began = time.monotonic()
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(30)
+        try:
+            self.process.wait(30)
+        finally:
+            self.process.kill()
         return time.monotonic() - began
 
     def _greeting(self, pattern: str) -> str:

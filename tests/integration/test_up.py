@@ -10,6 +10,7 @@ import pytest
 
 from tests.agent_client import AgentClient
 from tests.integration.test_path import CPU, get
+from tests.ledger import Ledger, in_sqlite, kill_up_soon
 from tests.product import Embedded, picket
 
 
@@ -37,21 +38,15 @@ def test_ctrl_c_ends_it_within_5_seconds_and_a_second_start_keeps_all_data(home:
         assert again.stop() < 5
 
 
-def test_killed_at_any_moment_it_has_every_acknowledged_frame_after_its_next_start(home: Path) -> None:
-    acknowledged: set[int] = set()
-    for round_ in range(3):
-        running = Embedded(home, "--no-agent")
-        product = running.start()
-        with AgentClient(product.agents, product.ca) as agent:
-            agent.hello(product.key, "test-kill")
-            for seq in range(1, 200):
-                agent.frame(round_ * 1000 + seq, [CPU])
-            agent.wait_for({round_ * 1000 + 100})
-            assert running.process is not None
-            running.process.kill()
-            running.process.wait()
-        acknowledged |= agent.acknowledged
-    assert _stored_origins(home) >= {f"a:{seq}" for seq in acknowledged}
+def test_killed_under_load_it_has_every_acknowledged_frame_once_after_its_next_start(home: Path) -> None:
+    running = Embedded(home, "--no-agent")
+    ledger = Ledger(running.start(), "kill", agents=2)
+    try:
+        for _ in range(2):
+            ledger.send(200, meanwhile=lambda: kill_up_soon(running))
+    finally:
+        running.stop()
+    ledger.check(in_sqlite(home))
 
 
 def test_killed_its_agent_ends_too(home: Path) -> None:
@@ -66,13 +61,6 @@ def test_killed_its_agent_ends_too(home: Path) -> None:
     for process in alive:
         process.kill()
     assert alive == []
-
-
-def _stored_origins(home: Path) -> set[str]:
-    import sqlite3
-
-    with sqlite3.connect(home / "series.db") as series:
-        return {origin for (origin,) in series.execute("SELECT origin FROM frames")}
 
 
 def test_a_port_in_use_is_one_clear_line(home: Path) -> None:

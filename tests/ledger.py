@@ -1,0 +1,131 @@
+"""A ledger of acknowledged frames: what was promised, and how often the stores have it."""
+
+import asyncio
+import random
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import acsylla
+
+from ops.cluster import Cluster
+from tests.agent_client import AgentClient
+from tests.engines import Keyspace
+from tests.product import Embedded, Product
+
+STEP_MS = 10
+AT_ONCE = 50
+
+
+class Ledger:
+    """Sends numbered frames of several agents; every one that was sent has to be acknowledged and stored once."""
+
+    def __init__(self, product: Product, name: str, agents: int) -> None:
+        self._product = product
+        self._names = [f"test-{name}-{number}" for number in range(agents)]
+        self._identity: dict[str, dict[str, str]] = {}
+        self._began_ms = int(time.time() * 1000) - 3_600_000
+        self.sent = 0
+
+    @property
+    def nodes(self) -> list[str]:
+        """The agents' node ids."""
+        return [identity["node"] for identity in self._identity.values()]
+
+    def send(self, count: int, meanwhile: Callable[[], None]) -> None:
+        """Send `count` frames from each agent while `meanwhile` happens; return when all are acknowledged.
+
+        A connection that ends is made again, and what it left unacknowledged sent again, as an agent does.
+        """
+        todo = {name: set(range(self.sent + 1, self.sent + count + 1)) for name in self._names}
+        deadline = time.monotonic() + 60
+        with ThreadPoolExecutor(1) as other:
+            happening = other.submit(meanwhile)
+            while any(todo.values()):
+                assert time.monotonic() < deadline, f"not acknowledged in time: {todo}"
+                self._try(todo)
+            happening.result()
+        self.sent += count
+
+    def _try(self, todo: dict[str, set[int]]) -> None:
+        with ExitStack() as connections:
+            for name, waiting in todo.items():
+                agent = self._connect(connections, name)
+                if agent and waiting:
+                    self._send(agent, waiting)
+
+    def _connect(self, connections: ExitStack, name: str) -> AgentClient | None:
+        try:
+            agent = connections.enter_context(AgentClient(self._product.agents, self._product.ca))
+            accepted = agent.hello(self._product.key, name, **self._identity.get(name, {}))
+        except (OSError, AssertionError):
+            time.sleep(0.1)
+            return None
+        known = self._identity.setdefault(name, {"node": accepted["node"]})
+        known |= {key: accepted[key] for key in ("node_secret",) if accepted.get(key)}
+        return agent
+
+    def _send(self, agent: AgentClient, waiting: set[int]) -> None:
+        chosen = sorted(waiting)[:AT_ONCE]
+        try:
+            for seq in chosen:
+                body = [{"check": "load", "metrics": {"sent": seq}}]
+                agent.frame(seq, body, self._began_ms + seq * STEP_MS)
+            agent.wait_for(set(chosen))
+        except (OSError, AssertionError):
+            pass
+        waiting -= agent.acknowledged
+
+    def check(self, stored: Callable[[str], Counter[str]], within_s: float = 30) -> None:
+        """Every frame of every agent is stored before the time is over, once, and nothing else is."""
+        promised = Counter(f"a:{seq}" for seq in range(1, self.sent + 1))
+        deadline = time.monotonic() + within_s
+        for node in self.nodes:
+            while lost := promised - (found := stored(node)):
+                assert time.monotonic() < deadline, f"lost: {sorted(lost)}"
+                time.sleep(0.5)
+            assert not found - promised, f"twice, or never sent: {sorted(found - promised)}"
+
+
+def in_cassandra(keyspace: Keyspace) -> Callable[[str], Counter[str]]:
+    """How often each origin of a node is there, read by a client that is not Picket's own store."""
+
+    async def read(node: str) -> Counter[str]:
+        session = await acsylla.create_cluster(keyspace.contact_points, port=keyspace.port).create_session()
+        rows = f"SELECT origin, node FROM {keyspace.keyspace}_product.frames ALLOW FILTERING"
+        statement = acsylla.create_statement(rows, page_size=1_000_000)
+        found = Counter(row.origin for row in await session.execute(statement) if row.node == node)
+        await session.close()
+        return found
+
+    return lambda node: asyncio.run(read(node))
+
+
+def in_sqlite(home: Path) -> Callable[[str], Counter[str]]:
+    """The same of the embedded store."""
+
+    def read(node: str) -> Counter[str]:
+        with sqlite3.connect(home / "series.db") as series:
+            return Counter(
+                origin for (origin,) in series.execute("SELECT origin FROM frames WHERE node = ?", [node])
+            )
+
+    return read
+
+
+def kill_soon(cluster: Cluster, name: str) -> None:
+    """Kill a process of the product at a random moment of the next half second, and start it again."""
+    time.sleep(random.uniform(0, 0.5))
+    cluster.kill(name)
+    cluster.start_one(name)
+
+
+def kill_up_soon(running: Embedded) -> None:
+    """The same for a whole `picket up`."""
+    time.sleep(random.uniform(0, 0.5))
+    running.kill()
+    running.start()
