@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import random
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from agent import config as configuration
 from agent.clock import Clock
 from agent.config import Config, ConfigError
 from agent.connection import Connection, Ended, Redirected
+from agent.journal import Journal
 from agent.schedule import Schedule
 from agent.spool import Spool
 from agent.state import State, lock
@@ -28,29 +28,34 @@ class Agent:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._clock = Clock()
-        self._spool = Spool(first_seq=int(time.time() * 1000))
+        self._spool = Spool(Journal(Path(config.state)), self._clock.now_ms)
         self._schedule = Schedule(self._clock.now_ms, self._spool.add, config.interval or None)
         self._lock = lock(Path(config.state))
         self._state = State(Path(config.state))
-        self._connected = False
+        self._connected = self._disk_stuck = False
 
     @property
     def stuck(self) -> bool:
-        """Whether a check's thread would keep the process from ending."""
-        return self._schedule.stuck
+        """Whether a thread would keep the process from ending."""
+        return self._schedule.stuck or self._disk_stuck
 
     async def run(self) -> None:
         """Check and send; when cancelled, give what is on its way a moment. Raises what is a defect."""
-        checking = asyncio.create_task(self._schedule.run())
-        connecting = asyncio.create_task(self._connect_for_ever())
+        await self._spool.open(self._state.first_seq)
+        checking, *_ = tasks = [
+            asyncio.create_task(each())
+            for each in (self._schedule.run, self._connect_for_ever, self._spool.run)
+        ]
         try:
-            await asyncio.wait({checking, connecting}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             checking.cancel()
             await self._flush()
-        for task in (checking, connecting):
+        for task in tasks:
             task.cancel()
-        for ended in await asyncio.gather(checking, connecting, return_exceptions=True):
+        endings = await asyncio.gather(*tasks, return_exceptions=True)
+        self._disk_stuck = not await self._spool.close()
+        for ended in endings:
             if isinstance(ended, Exception):
                 raise ended
 

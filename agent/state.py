@@ -2,12 +2,19 @@
 
 import fcntl
 import json
+import logging
 import os
+import time
 import uuid
 from pathlib import Path
 from typing import TextIO
 
 MACHINE_FILES = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+
+RUN_SEQS = 1 << 32
+"""More frames than one run ever makes."""
+
+log = logging.getLogger("agent.state")
 
 
 class InUse(Exception):
@@ -56,6 +63,17 @@ class State:
     def bind(self, node: str, node_secret: str) -> None:
         """Remember which node this is; an empty secret leaves the old one."""
         self._save(node=node, **({"node_secret": node_secret} if node_secret else {}))
+
+    def first_seq(self, kept: int) -> int:
+        """Where this run begins to count: above `kept` and all that was ever used, whatever the clock is."""
+        reserved = self._values.get("next_seq", "")
+        used = int(reserved) if reserved.isdecimal() else 0
+        first = max(kept + 1, used, int(time.time() * 1000))
+        try:
+            self._save(next_seq=str(first + RUN_SEQS))
+        except OSError as error:
+            log.error("%s cannot be written: %s", self._path, error)
+        return first
 
     def _load(self) -> dict[str, str]:
         try:

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,47 @@ def test_seqs_are_never_used_again_by_a_later_run(files: TlsFiles, tmp_path: Pat
                     await eventually(lambda run=run: len(gateway.seen.frames) >= run)  # type: ignore[misc]
             first, second = gateway.seen.seqs()
             assert first < second
+
+    played(play)
+
+
+def test_frames_survive_a_kill_with_their_seq_and_their_bytes(files: TlsFiles, tmp_path: Path) -> None:
+    heard: dict[str, bytes] = {}
+    acked: list[str] = []
+
+    def withhold(_link: Link, message: Message) -> None:
+        if message.command == "frame":
+            heard[message.words[0]] = message.payload
+
+    def confirm(link: Link, message: Message) -> None:
+        if message.command == "frame":
+            assert heard.get(message.words[0], message.payload) == message.payload
+            acked.append(message.words[0])
+            acknowledge(link, message)
+
+    def kept() -> dict[str, bytes]:
+        path = tmp_path / "state" / "spool.db"
+        if not path.exists():
+            return {}
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+            return {str(seq): payload for seq, payload in db.execute("SELECT seq, payload FROM frames")}
+
+    async def play() -> None:
+        async with TestGateway(files, withhold) as gateway:
+            async with running(gateway, files.ca, tmp_path, "--interval", "0.1") as process:
+                await eventually(lambda: len(heard) == gateway.in_flight and len(kept()) >= 20)
+                process.kill()
+                await process.wait()
+            left = kept()
+            assert heard.keys() <= left.keys()
+            assert all(left[seq] == payload for seq, payload in heard.items())
+            heard.update(left)
+            gateway.react = confirm
+            async with running(gateway, files.ca, tmp_path, "--interval", "1"):
+                await eventually(lambda: left.keys() <= set(acked))
+                await eventually(lambda: not left.keys() & kept().keys())
+                await eventually(lambda: bool(set(acked) - left.keys()))
+            assert min(map(int, set(acked) - left.keys())) > max(map(int, left))
 
     played(play)
 

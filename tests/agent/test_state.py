@@ -28,3 +28,12 @@ def test_a_damaged_file_counts_as_empty(tmp_path: Path, damage: bytes) -> None:
 def test_a_machine_without_an_id_gets_one_that_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(state, "MACHINE_FILES", ())
     assert State(tmp_path).machine() == State(tmp_path).machine() != ""
+
+
+def test_a_run_counts_on_above_every_earlier_one_though_clock_and_spool_are_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = State(tmp_path).first_seq(0)
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    assert State(tmp_path).first_seq(0) == first + state.RUN_SEQS
+    assert State(tmp_path).first_seq(1 << 60) == (1 << 60) + 1
