@@ -22,7 +22,7 @@ AT_ONCE = 50
 
 
 class Ledger:
-    """Sends numbered frames of several agents; every one that was sent has to be acknowledged and stored once."""
+    """Sends numbered frames of several agents; each has to be acknowledged, and stored once."""
 
     def __init__(self, product: Product, name: str, agents: int) -> None:
         self._product = product
