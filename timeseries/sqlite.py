@@ -6,6 +6,7 @@ for all of them (WAL, synchronous=FULL: a commit is on disk). Another thread rea
 
 import sqlite3
 from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +24,11 @@ Waiting = tuple[Sequence[Frame], Deferred[None]]
 
 MAX_COMMIT_FRAMES = 5000
 WAIT_FOR_LOCK_S = 10.0
+PAGE_BYTES = 8192
+"""Of a new file. A row over a quarter of its page has pages of its own for the rest: a usual frame is under."""
+
+STATEMENT_ROWS = 50
+"""Rows of one INSERT. The thread lets go of the interpreter at every statement, and waits to get it back."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS frames (
@@ -30,7 +36,8 @@ CREATE TABLE IF NOT EXISTS frames (
     PRIMARY KEY (account, node, time, origin)
 ) WITHOUT ROWID
 """
-INSERT = "INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT OR REPLACE INTO frames VALUES "
+ROW = "(?, ?, ?, ?, ?, ?)"
 FRAMES = "SELECT account, node, origin, time, received, payload FROM frames WHERE account = ? AND node = ? "
 READ = FRAMES + "AND time >= ? AND time < ? ORDER BY time, origin"
 LATEST = FRAMES + "AND time < ? ORDER BY time DESC, origin DESC LIMIT 1"
@@ -143,6 +150,8 @@ class _Connection:
 def _thd_connect(path: Path) -> sqlite3.Connection:
     # Transactions are ours alone: no isolation level, and one thread at a time, which is not always the same.
     database = sqlite3.connect(path, WAIT_FOR_LOCK_S, isolation_level=None, check_same_thread=False)
+    database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+    database.execute("PRAGMA temp_store = MEMORY")  # Else an INSERT of many rows writes a journal of its own.
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
     return database
@@ -153,10 +162,12 @@ def _thd_schema(database: sqlite3.Connection) -> None:
 
 
 def _thd_insert(database: sqlite3.Connection, writes: list[Sequence[Frame]]) -> None:
+    rows = [_row(frame) for frames in writes for frame in frames]
     database.execute("BEGIN IMMEDIATE")
     try:
-        for frames in writes:
-            database.executemany(INSERT, map(_row, frames))
+        for first in range(0, len(rows), STATEMENT_ROWS):
+            some = rows[first : first + STATEMENT_ROWS]
+            database.execute(INSERT + ", ".join([ROW] * len(some)), list(chain.from_iterable(some)))
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
