@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-import platform
+import os
 import socket
 import ssl
 import time
@@ -95,7 +95,7 @@ class Connection:
         about = {
             "version": VERSION,
             "host": socket.gethostname(),
-            "platform": f"{platform.system()}_{platform.machine()}",
+            "platform": f"{os.uname().sysname}_{os.uname().machine}",
             "machine": self._state.machine(),
             "encodings": ["zlib", "json"],
         }

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from agent.journal import FAILURES, Entry, Journal
 
-MOST_BYTES = 4 << 20
-LIVE_BYTES = 512 << 10
+MOST_BYTES = 2 << 20
+LIVE_BYTES = 256 << 10
 RETRY_S = 10.0
 CLOSE_S = 1.0
 T = TypeVar("T")

@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import time
-import uuid
 from pathlib import Path
 from typing import TextIO
 
@@ -57,7 +56,7 @@ class State:
             if path.is_file() and (found := path.read_text().strip()):
                 return found
         if "machine" not in self._values:
-            self._save(machine=uuid.uuid4().hex)
+            self._save(machine=os.urandom(16).hex())
         return self._values["machine"]
 
     def bind(self, node: str, node_secret: str) -> None:
