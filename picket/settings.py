@@ -106,9 +106,13 @@ class Limits(Section):
 
 
 class Agents(Section):
-    """The gateway that agents connect to, its TLS files, and `gateway_id`, its name in events."""
+    """The gateway that agents connect to, its TLS files, and `gateway_id`, its name in events.
+
+    `public_address` is how agents elsewhere reach it; without one, at the host that the browser reached.
+    """
 
     listen: Address = Endpoint("127.0.0.1", 4166)
+    public_address: AddressOrOff = None
     certificate: PathOrNone = None
     private_key: PathOrNone = None
     ca: PathOrNone = None

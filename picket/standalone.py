@@ -45,8 +45,8 @@ class Standalone:
         await deferToThread(relational.migrate)
         await self._runner.start()
         self._undo.push_async_callback(self._runner.stop)
-        web = self._start_web()
         gateway, files = await self._start_gateway()
+        web = self._start_web(gateway.port)
         if self._with_agent:
             arguments = await deferToThread(self._thd_agent, gateway.port, files.ca)
             child = AgentProcess(self._reactor, arguments, self._settings.home / "agent.log")
@@ -59,8 +59,8 @@ class Standalone:
         """What came last goes first: no new frames, no new requests, then the services."""
         await self._undo.aclose()
 
-    def _start_web(self) -> Web:
-        wiring.back_the_web(self._reactor, self._runner)
+    def _start_web(self, agents_port: int) -> Web:
+        wiring.back_the_web(self._reactor, self._runner, agents_port=agents_port)
         live = next(service for service in self._runner.services if isinstance(service, LiveService))
         web = Web(self._reactor, self._settings.web.listen, PassedOn(self._reactor, live.address, b"/live"))
         web.start()

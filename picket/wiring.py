@@ -32,12 +32,13 @@ async def tls_files(settings: Settings) -> tls.TlsFiles:
     return await deferToThread(tls.ensure, settings.home / "tls", [agents.listen.host])
 
 
-def back_the_web(reactor: Reactor, runner: Runner) -> None:
-    """Tell the web app how to reach what is behind it."""
+def back_the_web(reactor: Reactor, runner: Runner, *, agents_port: int = 0) -> None:
+    """Tell the web app how to reach what is behind it, and the port of a gateway in this process."""
     from webapp import backend
 
     backend.install(
         timeseries=runner.blocking("query"),
         live=runner.blocking("live"),
         publish=sync.publisher(runner.bus, reactor),
+        agents_port=agents_port,
     )

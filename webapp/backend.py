@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 
 from django.db import transaction
 
+import picket.settings
 from eventframework.event import Event
 from webapp.errors import BackendUnavailable
 
@@ -38,6 +39,7 @@ class _Installed:
     timeseries: TimeSeries | None = None
     live: Live | None = None
     publish: Callable[[Event], None] | None = None
+    agents_port: int = 0
 
 
 _installed = _Installed()
@@ -48,9 +50,14 @@ def install(
     timeseries: TimeSeries | None = None,
     live: Live | None = None,
     publish: Callable[[Event], None] | None = None,
+    agents_port: int = 0,
 ) -> None:
-    """Say once, before the first request, who answers; `publish` blocks until the broker has the event."""
+    """Say once, before the first request, who answers; `publish` blocks until the broker has the event.
+
+    `agents_port` is where a gateway in this process listens, 0 where there is none.
+    """
     _installed.timeseries, _installed.live, _installed.publish = timeseries, live, publish
+    _installed.agents_port = agents_port
 
 
 def timeseries() -> TimeSeries:
@@ -67,6 +74,11 @@ def publish(event: Event) -> None:
     """Publish `event` once the transaction is committed; nothing, where no broker was installed."""
     if _installed.publish:
         transaction.on_commit(partial(_installed.publish, event), robust=True)
+
+
+def agents_port() -> int:
+    """The port that agents connect to: of the gateway in this process, else of the settings."""
+    return _installed.agents_port or picket.settings.load().agents.listen.port
 
 
 def _demand(found: T | None, what: str) -> T:

@@ -14,7 +14,6 @@ _https = _public.scheme == "https"
 DEBUG = False
 SECRET_KEY = _picket.secret_key
 PUBLIC_URL = _picket.web.public_url.rstrip("/")
-AGENTS_PORT = _picket.agents.listen.port
 ALLOWED_HOSTS = [
     *_picket.web.allowed_hosts,
     *filter(None, [_public.hostname, _picket.web.listen.host]),

@@ -3,10 +3,11 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from webapp.dashboard import data, keys, sign_in, views
+from webapp.dashboard import data, install, keys, sign_in, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("agent/<str:name>", install.wheel, name="agent-wheel"),
     path("nodes/add", views.add, name="add"),
     path("nodes/<str:node_id>", views.node, name="node"),
     path("nodes/<str:node_id>/series", data.series, name="series"),

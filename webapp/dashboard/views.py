@@ -69,7 +69,7 @@ def add(request: HttpRequest, account: Account) -> HttpResponse:
         demand_change(request, account)
         name = f"agents, {timezone.now():%Y-%m-%d %H:%M}"
         key = create_key(account, name, [ApiKey.Permission.AGENT])
-        context["lines"] = install.lines(key, request.get_host())
+        context["lines"] = install.lines(key, request)
     return render(request, "add.html", context)
 
 
