@@ -4,6 +4,7 @@ The agent makes the payload, nobody rewrites it. Its decoded form is `FrameBody`
 travels as `Frame`, many of them in one `encode_batch` message, and is stored as it came.
 """
 
+import threading
 import zlib
 from typing import Annotated, Literal
 
@@ -56,6 +57,14 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     layout: int = 0
 
 
+class _Zstd(threading.local):
+    """Making an unpacker costs more than using it, and only one thread at a time may."""
+
+    def __init__(self) -> None:
+        self.unpacker = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
 _body = msgspec.json.Decoder(FrameBody)
 _frames = msgspec.msgpack.Decoder(list[Frame])
 _packer = msgspec.msgpack.Encoder()
@@ -107,7 +116,7 @@ def _unzstd(payload: bytes) -> bytes:
     size = zstandard.frame_content_size(payload)
     if not 0 <= size <= MAX_FRAME_BYTES:
         raise InvalidFrame("frame_too_large", f"unpacked frame: size {size}, limit {MAX_FRAME_BYTES} bytes")
-    return zstandard.decompress(payload, MAX_FRAME_BYTES)
+    return _zstd.unpacker.decompress(payload, MAX_FRAME_BYTES)
 
 
 def _inflate(payload: bytes) -> bytes:

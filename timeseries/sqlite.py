@@ -25,7 +25,7 @@ Waiting = tuple[Sequence[Frame], Deferred[None]]
 MAX_COMMIT_FRAMES = 5000
 WAIT_FOR_LOCK_S = 10.0
 PAGE_BYTES = 8192
-"""Of a new file. A row over a quarter of its page has pages of its own for the rest: a usual frame is under."""
+"""Of a new file. What a row has over a quarter of its page takes pages of its own: a usual frame has not."""
 
 STATEMENT_ROWS = 50
 """Rows of one INSERT. The thread lets go of the interpreter at every statement, and waits to get it back."""
