@@ -191,3 +191,31 @@ def test_what_is_not_yet_saved_is_saved_at_the_end(tmp_path: Path) -> None:
         assert len(Journal(tmp_path).thd_read(0, 100)) == 2
 
     played(play)
+
+
+def test_a_frame_that_is_acknowledged_while_it_is_saved_does_not_stay_on_disk(tmp_path: Path) -> None:
+    async def play() -> None:
+        spool = await filled(Journal(tmp_path), 1)
+        saving = asyncio.create_task(spool.step())
+        await asyncio.sleep(0)
+        spool.forget(10)
+        await saving
+        await spool.step()
+        assert Journal(tmp_path).thd_read(0, 100) == []
+
+    played(play)
+
+
+def test_a_frame_that_is_acknowledged_while_backlog_is_read_is_not_sent_again(tmp_path: Path) -> None:
+    async def play() -> None:
+        spool = await filled(Journal(tmp_path), 3)
+        await spool.step()
+        spool.rewind()
+        assert spool.take() is None
+        reading = asyncio.create_task(spool.step())
+        await asyncio.sleep(0)
+        spool.forget(11)
+        await reading
+        assert await taken(spool) == [10, 12]
+
+    played(play)
