@@ -165,6 +165,7 @@ class Spool:
         if dropped is None:
             self._retry_at = asyncio.get_running_loop().time() + self._retry_s
             return
+        self._broken = False
         self.dropped += dropped
         self._gone -= gone
         for entry in entries:
@@ -186,14 +187,12 @@ class Spool:
         self._changed.set()
 
     async def _try(self, thd_call: Callable[..., T], *arguments: Any) -> T | None:
-        """What the thread answers, or None when the disk fails it; the first failure in a row is logged."""
+        """What the thread answers, or None when the disk fails; logged once until it takes frames again."""
         try:
-            answer = await asyncio.get_running_loop().run_in_executor(self._thread, thd_call, *arguments)
+            return await asyncio.get_running_loop().run_in_executor(self._thread, thd_call, *arguments)
         except FAILURES as error:
             self.failures += 1
             if not self._broken:
                 log.error("the spool cannot be kept on disk, and goes on in memory: %s", error)
             self._broken = True
             return None
-        self._broken = False
-        return answer

@@ -16,7 +16,7 @@ PAYLOAD = b"1234567890"
 
 
 class Broken(Journal):
-    """A disk that takes and gives nothing while `broken`."""
+    """A disk that takes nothing while `broken`."""
 
     broken = True
     saves = 0
@@ -27,10 +27,10 @@ class Broken(Journal):
             raise sqlite3.OperationalError("database or disk is full")
         return super().thd_save(*arguments)
 
-    def thd_read(self, *arguments: Any) -> list[Entry]:
-        if self.broken:
-            raise sqlite3.OperationalError("disk I/O error")
-        return super().thd_read(*arguments)
+
+def nowhere(folder: Path) -> Journal:
+    """A disk on which nothing works at all."""
+    return Journal(folder / "missing")
 
 
 def played(play: Play) -> None:
@@ -72,9 +72,9 @@ def test_a_frame_is_taken_once_on_a_connection(tmp_path: Path) -> None:
     played(play)
 
 
-@pytest.mark.parametrize("journal", [Journal, Broken])
+@pytest.mark.parametrize("journal", [Journal, Broken, nowhere])
 def test_after_a_reconnect_the_unacknowledged_are_sent_again_with_their_seq(
-    tmp_path: Path, journal: type[Journal]
+    tmp_path: Path, journal: Callable[[Path], Journal]
 ) -> None:
     async def play() -> None:
         spool = await filled(journal(tmp_path), 3)
@@ -86,8 +86,8 @@ def test_after_a_reconnect_the_unacknowledged_are_sent_again_with_their_seq(
     played(play)
 
 
-@pytest.mark.parametrize("journal", [Journal, Broken])
-def test_a_live_frame_goes_before_the_backlog(tmp_path: Path, journal: type[Journal]) -> None:
+@pytest.mark.parametrize("journal", [Journal, Broken, nowhere])
+def test_a_live_frame_goes_before_the_backlog(tmp_path: Path, journal: Callable[[Path], Journal]) -> None:
     async def play() -> None:
         spool = await filled(journal(tmp_path), 2)
         await spool.step()
@@ -162,6 +162,8 @@ def test_a_disk_that_fails_is_told_once_and_tried_again_later(
         for _ in range(3):
             await spool.step()
         assert (journal.saves, spool.failures) == (1, 1)
+        spool.rewind()
+        assert await taken(spool) == [10]
         spool._retry_at = 0
         await spool.step()
         assert (journal.saves, spool.failures) == (2, 2)
