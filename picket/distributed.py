@@ -13,17 +13,20 @@ from services.runner import Runner
 
 def run_gateway(settings: Settings, *, verbose: bool) -> int:
     """The gateway, until it is told to stop; the exit code."""
+    demand_a_broker(settings)
     return process.serve(lambda reactor: GatewayProcess(settings, reactor), verbose=verbose)
 
 
 def run_web(settings: Settings, *, verbose: bool) -> int:
     """The pages and the API, until they are told to stop; the exit code."""
+    demand_a_broker(settings)
     relational.set_up(settings)
     return process.serve(lambda reactor: WebProcess(settings, reactor), verbose=verbose)
 
 
 def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> int:
     """Services of these names, until they are told to stop; the exit code."""
+    demand_a_broker(settings)
     try:
         classes = [find(name) for name in names]
     except UnknownService as error:
@@ -31,6 +34,14 @@ def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> 
     if any(cls.uses_django for cls in classes):
         relational.set_up(settings)
     return process.serve(lambda reactor: ServicesProcess(Runner(classes, settings, reactor)), verbose=verbose)
+
+
+def demand_a_broker(settings: Settings) -> None:
+    """Several processes need a broker between them; raises PicketError."""
+    if settings.broker.kind == "memory":
+        raise PicketError(
+            "setting broker.kind: memory joins no processes; set it to rabbitmq, or run `picket up`"
+        )
 
 
 class ServicesProcess:

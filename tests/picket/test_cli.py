@@ -7,6 +7,17 @@ from services.registry import SERVICES
 from tests.product import picket
 
 
+DISTRIBUTED = {"PICKET_BROKER__KIND": "rabbitmq", "PICKET_SECRET_KEY": "s"}
+
+
+def test_a_process_of_several_without_a_broker_between_them_is_one_line(tmp_path: Path) -> None:
+    for command in (["gateway"], ["web"], ["run", "archive"]):
+        ended = picket(*command, check=False, PICKET_HOME=str(tmp_path))
+        assert ended.returncode == 1
+        assert ended.stderr.startswith("picket: setting broker.kind: memory joins no processes")
+        assert len(ended.stderr.splitlines()) == 1
+
+
 def test_services_has_a_line_for_each(tmp_path: Path) -> None:
     listed = picket("services", PICKET_HOME=str(tmp_path)).stdout.splitlines()
     assert [line.split()[0] for line in listed] == list(SERVICES)
@@ -14,7 +25,7 @@ def test_services_has_a_line_for_each(tmp_path: Path) -> None:
 
 
 def test_a_service_that_does_not_exist_is_one_line_with_those_that_do(tmp_path: Path) -> None:
-    ended = picket("run", "nothing", check=False, PICKET_HOME=str(tmp_path))
+    ended = picket("run", "nothing", check=False, **DISTRIBUTED, PICKET_HOME=str(tmp_path))
     assert ended.returncode == 1
     assert ended.stderr.startswith("picket: no service 'nothing'; there are: archive")
     assert len(ended.stderr.splitlines()) == 1
@@ -46,8 +57,8 @@ def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
 
 
 def test_doctor_names_an_engine_that_is_away(tmp_path: Path) -> None:
-    away = {"PICKET_BROKER__KIND": "rabbitmq", "PICKET_BROKER__URLS": "amqp://a:b@127.0.0.1:1/x"}
-    ended = picket("doctor", check=False, PICKET_HOME=str(tmp_path), PICKET_SECRET_KEY="s", **away)
+    away = DISTRIBUTED | {"PICKET_BROKER__URLS": "amqp://a:b@127.0.0.1:1/x"}
+    ended = picket("doctor", check=False, PICKET_HOME=str(tmp_path), **away)
     assert ended.returncode == 1
     assert "FAIL  rabbitmq" in ended.stdout
     assert "Traceback" not in ended.stdout + ended.stderr

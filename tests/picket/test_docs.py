@@ -30,5 +30,3 @@ def test_every_setting_is_documented_and_none_that_is_gone() -> None:
 def test_every_service_is_in_the_architecture() -> None:
     text = (ROOT / "docs/architecture.md").read_text()
     assert [name for name in SERVICES if f"`{name}`" not in text] == []
-
-
