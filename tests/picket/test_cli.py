@@ -6,7 +6,6 @@ from pathlib import Path
 from services.registry import SERVICES
 from tests.product import picket
 
-
 DISTRIBUTED = {"PICKET_BROKER__KIND": "rabbitmq", "PICKET_SECRET_KEY": "s"}
 
 
