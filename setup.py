@@ -66,6 +66,7 @@ setup(
         "console_scripts": [
             "picket = picket.cli:main",
             "picket-agent = agent.cli:main",
+            "ckl = ckl.cli:main",
         ]
     },
 )
