@@ -101,3 +101,4 @@ def _log_to_stderr(verbose: bool) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     for library in ("acsylla", "pika"):  # What they complain of is handled, and told, by the drivers.
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    logging.getLogger("django.request").setLevel(logging.ERROR)  # A 404 is the asker's affair.
