@@ -44,6 +44,11 @@ class HistoryTestCase(TenantTestCase):
             self.changed(2000, "present")
         self.assertEqual(self.node.events.count(), 3)
 
+    def test_what_a_state_service_finds_when_it_starts_again_is_no_news(self) -> None:
+        for time_ms, new in ((1000, "present"), (2000, "present"), (3000, "absent"), (4000, "absent")):
+            self.changed(time_ms, new)
+        self.assertEqual(self.kinds(), ["absent", "present"])
+
     def test_two_connections_are_two_events(self) -> None:
         self.connected(1000, "c1")
         self.connected(1000, "c2")

@@ -31,7 +31,7 @@ def thd_note(event: Told) -> None:
     with transaction.atomic():
         node = Node.objects.filter(account_id=event.account_id, pk=event.node_id).first()
         noted = _noted(event, node) if node else None
-        if node and noted:
+        if node and noted and not _is_known(event, node):
             kind, event_id, rest = noted
             _, new = node.events.get_or_create(kind=kind, event_id=event_id, defaults=rest)
             if new:
@@ -57,6 +57,12 @@ def _noted(event: Told, node: Node) -> tuple[str, str, dict[str, Any]] | None:
         case StateChanged(kind="data", new=NodeEvent.Kind.PRESENT | NodeEvent.Kind.ABSENT):
             return event.new, str(event.time_ms), {"time_ms": event.time_ms}
     return None
+
+
+def _is_known(event: Told, node: Node) -> bool:
+    """Whether it tells of no change: a `state` that starts again tells of every node that it finds."""
+    presence = node.events.filter(kind__in=(NodeEvent.Kind.PRESENT, NodeEvent.Kind.ABSENT)).first()
+    return isinstance(event, StateChanged) and presence is not None and presence.kind == event.new
 
 
 def _forget_the_oldest(node: Node) -> None:
