@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Protocol
 
 from eventframework.topology import Queue
@@ -40,12 +41,27 @@ class Consumer(Protocol):
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """A message that failed too often: the queue it was in, its failures, and the last one's traceback."""
+    """A message that failed too often: the queue it was in, its failures, and the last one's traceback.
+
+    `first_failed_ms` and `last_failed_ms` are milliseconds since the epoch, or 0 where they are not known.
+    """
 
     queue: str
     body: bytes
     attempts: int
     error: str
+    first_failed_ms: int = 0
+    last_failed_ms: int = 0
+
+    @property
+    def id(self) -> str:
+        """12 hex digits, the same at every look; copies of one message in one queue share it."""
+        return letter_id(self.queue, self.body)
+
+
+def letter_id(queue: str, body: bytes) -> str:
+    """The id of a dead letter."""
+    return sha256(queue.encode() + b"\0" + body).hexdigest()[:12]
 
 
 class Broker(Protocol):
@@ -69,5 +85,15 @@ class Broker(Protocol):
     def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
         """Call `take` with each delivery, at most `prefetch` of them unsettled; outlives reconnects."""
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters, left where they are."""
+    async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
+        """The oldest dead letters, or those of one id, left where they are."""
+
+    async def replay(self, letter_id: str | None = None) -> int:
+        """Put that dead letter, or all, back into the queue it came from, as if it had never failed.
+
+        Each leaves the dead letters once its queue has it for good. Returns how many did; raises
+        PublishRefused when some stay because their queue is gone or private, or BrokerUnavailable.
+        """
+
+    async def drop(self, letter_id: str | None = None) -> int:
+        """Forget that dead letter, or all; returns how many there were."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -10,10 +11,11 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
-from eventframework.broker import DeadLetter
+from eventframework.broker import DeadLetter, letter_id
 from eventframework.errors import PublishRefused
 
 T = TypeVar("T")
+Statement = tuple[str, tuple[Any, ...]]
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -27,6 +29,12 @@ CREATE TABLE IF NOT EXISTS dead (
     queue TEXT NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL
 );
 """
+ADDED = (("message", "first_failed_ms"), ("dead", "first_failed_ms"), ("dead", "last_failed_ms"))
+"""Columns that the first journals did not have."""
+
+INSERT = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)"
+LETTER = "queue, body, attempts, error, first_failed_ms, last_failed_ms"
+WANTED = "(?1 IS NULL OR letter_id(queue, body) = ?1)"
 
 
 class Entry(NamedTuple):
@@ -36,7 +44,8 @@ class Entry(NamedTuple):
     queue: str
     key: str
     body: bytes
-    attempts: int
+    attempts: int = 0
+    first_failed_ms: int = 0
 
 
 class Journal:
@@ -46,7 +55,7 @@ class Journal:
         self._path = path
         self._reactor = reactor
         self._pool = ThreadPool(1, 1, "journal") if path else None
-        self._writes: list[tuple[str, tuple[Any, ...]]] = []
+        self._writes: list[Statement] = []
         self._waiting: list[Deferred[None]] = []
         self._writing = False
 
@@ -58,36 +67,46 @@ class Journal:
 
     async def close(self) -> None:
         """Return when everything is written."""
-        await self._write("SELECT 1")
+        await self._write()
         await self._run(lambda: self._database.close())
         if self._pool:
             self._pool.stop()
 
     def add(self, entry: Entry) -> Deferred[None]:
         """Fires when it is durable."""
-        return self._write("INSERT INTO message VALUES (?, ?, ?, ?, ?)", *entry)
+        return self._write((INSERT, entry))
 
     def remove(self, entry_id: int) -> Deferred[None]:
         """It is handled."""
-        return self._write("DELETE FROM message WHERE id = ?", entry_id)
+        return self._write(("DELETE FROM message WHERE id = ?", (entry_id,)))
 
-    def failed(self, entry_id: int, attempts: int) -> Deferred[None]:
+    def failed(self, entry_id: int, attempts: int, first_failed_ms: int) -> Deferred[None]:
         """It failed, and will be tried again."""
-        return self._write("UPDATE message SET attempts = ? WHERE id = ?", attempts, entry_id)
+        update = "UPDATE message SET attempts = ?, first_failed_ms = ? WHERE id = ?"
+        return self._write((update, (attempts, first_failed_ms, entry_id)))
 
-    def bury(self, letter: DeadLetter) -> Deferred[None]:
-        """It failed for good."""
-        insert = "INSERT INTO dead (queue, body, attempts, error) VALUES (?, ?, ?, ?)"
-        return self._write(insert, letter.queue, letter.body, letter.attempts, letter.error)
+    def bury(self, letter: DeadLetter, entry_id: int) -> Deferred[None]:
+        """It failed for good: in one transaction out of its queue and among the dead letters."""
+        insert = f"INSERT INTO dead ({LETTER}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own words
+        delete = "DELETE FROM message WHERE id = ?"
+        return self._write((insert, astuple(letter)), (delete, (entry_id,)))
 
-    async def dead_letters(self, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters."""
-        select = "SELECT queue, body, attempts, error FROM dead ORDER BY id LIMIT ?"
-        rows = await self._run(lambda: self._database.execute(select, (limit,)).fetchall())
-        return [DeadLetter(*row) for row in rows]
+    def revive(self, dead_id: int, entry: Entry) -> Deferred[None]:
+        """The way back, in one transaction too."""
+        return self._write((INSERT, entry), ("DELETE FROM dead WHERE id = ?", (dead_id,)))
 
-    def _write(self, sql: str, *values: Any) -> Deferred[None]:
-        self._writes.append((sql, values))
+    def drop(self, dead_id: int) -> Deferred[None]:
+        """Forget a dead letter."""
+        return self._write(("DELETE FROM dead WHERE id = ?", (dead_id,)))
+
+    async def dead_letters(self, letter_id: str | None, limit: int = -1) -> list[tuple[int, DeadLetter]]:
+        """The oldest dead letters, or those of one id, each with its row's number."""
+        select = f"SELECT id, {LETTER} FROM dead WHERE {WANTED} ORDER BY id LIMIT ?2"  # noqa: S608 - our own
+        rows = await self._run(lambda: self._database.execute(select, (letter_id, limit)).fetchall())
+        return [(row[0], DeadLetter(*row[1:])) for row in rows]
+
+    def _write(self, *statements: Statement) -> Deferred[None]:
+        self._writes.extend(statements)
         written: Deferred[None] = Deferred()
         self._waiting.append(written)
         if not self._writing:
@@ -114,10 +133,14 @@ class Journal:
 
     def _thd_open(self) -> list[Entry]:
         self._database = sqlite3.connect(self._path or ":memory:", check_same_thread=False)
+        self._database.create_function("letter_id", 2, letter_id, deterministic=True)
         self._database.executescript(SCHEMA)
+        for table, column in ADDED:
+            if column not in {row[1] for row in self._database.execute(f"PRAGMA table_info({table})")}:
+                self._database.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
         return [Entry(*row) for row in self._database.execute("SELECT * FROM message ORDER BY id")]
 
-    def _thd_write(self, writes: list[tuple[str, tuple[Any, ...]]]) -> None:
+    def _thd_write(self, writes: list[Statement]) -> None:
         try:
             with self._database:
                 for sql, values in writes:

@@ -13,11 +13,11 @@ from twisted.internet.defer import gatherResults
 
 from eventframework.broker import DeadLetter, Delivery, Hook
 from eventframework.clock import Clock, stop_timer, together, within
-from eventframework.errors import BrokerUnavailable, PublishRefused
+from eventframework.errors import BrokerUnavailable, NobodyHears, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
 from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
-from eventframework.topology import Overflow, Queue, Topology
+from eventframework.topology import Overflow, Queue, Topology, is_private
 
 CONFIRM_S = 10.0
 
@@ -90,7 +90,7 @@ class MemoryBroker:
             raise BrokerUnavailable("the broker is not started")
         queues = [queue for queue in self._queues if queue.binds(exchange, key)]
         if not queues:
-            raise PublishRefused(f"no queue for {key} of {exchange}")
+            raise NobodyHears(f"no queue for {key} of {exchange}")
         if any(queue.full and queue.declared.full is Overflow.REFUSE for queue in queues):
             raise PublishRefused(f"{key} of {exchange} is full")
         messages = [(queue, Message(next(self._ids), key, body)) for queue in queues]
@@ -110,9 +110,32 @@ class MemoryBroker:
         declared.give()
         return consumer
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters."""
-        return await self._journal.dead_letters(limit)
+    async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
+        """The oldest dead letters, or those of one id."""
+        return [letter for _, letter in await self._journal.dead_letters(letter_id, limit)]
+
+    async def replay(self, letter_id: str | None = None) -> int:
+        """Put them back into their queues; what is of no queue yet waits in the journal for it."""
+        letters = await self._journal.dead_letters(letter_id)
+        private = [letter for _, letter in letters if is_private(letter.queue)]
+        for row, letter in letters:
+            if letter not in private:
+                await self._revive(row, Entry(next(self._ids), letter.queue, letter.queue, letter.body))
+        if private:
+            raise PublishRefused(f"{len(private)} of {len(letters)} stay dead: {private[0].queue} is private")
+        return len(letters)
+
+    async def drop(self, letter_id: str | None = None) -> int:
+        """Forget them."""
+        letters = await self._journal.dead_letters(letter_id)
+        await together([self._journal.drop(row) for row, _ in letters])
+        return len(letters)
+
+    async def _revive(self, row: int, entry: Entry) -> None:
+        await self._journal.revive(row, entry)
+        self._left.append(entry)
+        for queue in [one for one in self._queues if one.declared.name == entry.queue]:
+            self._restore(queue, redelivered=False)
 
     def handled(self, queue: MemoryQueue, message: Message) -> None:
         """Forget it, and tell its publisher."""
@@ -123,15 +146,24 @@ class MemoryBroker:
 
     async def again(self, queue: MemoryQueue, message: Message, delay_s: float) -> None:
         """Note the failure, and put it back later."""
+        if message.attempts:
+            message.first_failed_ms = message.first_failed_ms or self._now_ms()
         if queue.journaled:
-            await self._journal.failed(message.id, message.attempts)
+            await self._journal.failed(message.id, message.attempts, message.first_failed_ms)
         self._timers = [timer for timer in self._timers if timer.active()]
         self._timers.append(self._clock.callLater(delay_s, queue.put, message))
 
     async def buried(self, queue: MemoryQueue, message: Message, error: str) -> None:
         """In one transaction out of its queue and among the dead letters."""
-        letter = DeadLetter(queue.declared.name, message.body, message.attempts + 1, error)
-        await together([self._journal.bury(letter), self._journal.remove(message.id)])
+        now_ms = self._now_ms()
+        first_ms = message.first_failed_ms or now_ms
+        name, attempts = queue.declared.name, message.attempts + 1
+        await self._journal.bury(
+            DeadLetter(name, message.body, attempts, error, first_ms, now_ms), message.id
+        )
+
+    def _now_ms(self) -> int:
+        return int(self._clock.seconds() * 1000)
 
     def _declare(self, declared: Queue) -> MemoryQueue:
         for queue in self._queues:
@@ -142,12 +174,13 @@ class MemoryBroker:
         self._restore(queue)
         return queue
 
-    def _restore(self, queue: MemoryQueue) -> None:
+    def _restore(self, queue: MemoryQueue, *, redelivered: bool = True) -> None:
         mine = [entry for entry in self._left if entry.queue == queue.declared.name]
         self._left = [entry for entry in self._left if entry.queue != queue.declared.name]
         for entry in mine:
-            queue.put(Message(entry.id, entry.key, entry.body, entry.attempts, redelivered=True))
+            id_, _, key, body, attempts, first_ms = entry
+            queue.put(Message(id_, key, body, attempts, redelivered, first_ms))
 
 
 def _entry(queue: MemoryQueue, message: Message) -> Entry:
-    return Entry(message.id, queue.declared.name, message.key, message.body, message.attempts)
+    return Entry(message.id, queue.declared.name, message.key, message.body)

@@ -20,6 +20,7 @@ class Message:
     body: bytes
     attempts: int = 0
     redelivered: bool = False
+    first_failed_ms: int = 0
     handled: Deferred[None] = field(default_factory=Deferred)
 
 

@@ -9,18 +9,15 @@ from pika.spec import Basic
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from eventframework.amqp import ANSWER_S, Channel, Publisher
+from eventframework.amqp import Channel, Publisher
 from eventframework.broker import DeadLetter, Delivery, Hook
-from eventframework.clock import Reactor, stop_timer, within
+from eventframework.clock import Reactor, stop_timer
 from eventframework.connection import Link
+from eventframework.dead import ATTEMPTS, FIRST_FAILED, StopWalk, Visit, headers_of, walk
 from eventframework.declare import declare_queue, declare_waits, wait_name
-from eventframework.errors import BrokerUnavailable, EventError
+from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.topology import DEAD, Queue, Topology
-
-ATTEMPTS, ERROR, QUEUE = "picket-attempts", "picket-error", "picket-queue"
-LONGEST_ERROR = 30_000
-"""Characters of a traceback that are kept, its last: all headers have to fit into one AMQP frame."""
 
 
 class RabbitBroker:
@@ -88,19 +85,56 @@ class RabbitBroker:
             Deferred.fromCoroutine(self._begin_late(consumer, self._channel))
         return consumer
 
-    async def dead_letters(self, limit: int = 100) -> list[DeadLetter]:
-        """The oldest dead letters: taken, and put back by the end of the channel."""
-        channel = await self._publishing.twisted_channel()
+    async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
+        """The oldest dead letters, or those of one id: taken, and put back."""
         letters: list[DeadLetter] = []
-        try:
-            while len(letters) < limit:
-                got = await within(self.clock, ANSWER_S, channel.basic_get(DEAD), "basic_get")
-                if got is None:
-                    break
-                letters.append(_dead_letter(got.properties, got.body))
-        finally:
-            channel.close()
+
+        async def note(letter: DeadLetter) -> bool:
+            letters.append(letter)
+            if len(letters) >= limit:
+                raise StopWalk
+            return False
+
+        await self._walk(letter_id, note)
         return letters
+
+    async def replay(self, letter_id: str | None = None) -> int:
+        """Publish them to their queues, each acknowledged at the confirm."""
+        replayed = 0
+        refused: list[str] = []
+
+        async def publish(letter: DeadLetter) -> bool:
+            nonlocal replayed
+            try:
+                await self.publish("", letter.queue, letter.body)
+            except PublishRefused as error:
+                refused.append(f"{letter.queue}: {error}")
+                return False
+            replayed += 1
+            return True
+
+        await self._walk(letter_id, publish)
+        if refused:
+            raise PublishRefused(f"{len(refused)} of {replayed + len(refused)} stay dead: {refused[0]}")
+        return replayed
+
+    async def drop(self, letter_id: str | None = None) -> int:
+        """Acknowledge them."""
+        dropped = 0
+
+        async def acknowledge(_: DeadLetter) -> bool:
+            nonlocal dropped
+            dropped += 1
+            return True
+
+        await self._walk(letter_id, acknowledge)
+        return dropped
+
+    async def _walk(self, letter_id: str | None, visit: Visit) -> None:
+        async def visit_wanted(letter: DeadLetter) -> bool:
+            return letter_id in (None, letter.id) and await visit(letter)
+
+        await walk(await self._publishing.twisted_channel(), self.clock, visit_wanted)
 
     async def _publish_up(self, link: Link, channel: Channel) -> None:
         for queue in self._queues:
@@ -216,7 +250,9 @@ class RabbitDelivery:
         self.key: str = method.routing_key
         self.body = body
         self.redelivered: bool = method.redelivered
-        self.attempts: int = (properties.headers or {}).get(ATTEMPTS, 0)
+        headers = properties.headers or {}
+        self.attempts: int = headers.get(ATTEMPTS, 0)
+        self._first_failed_ms: int = headers.get(FIRST_FAILED, 0)
         self._consumer = consumer
         self._channel = channel
         self._tag = method.delivery_tag
@@ -227,22 +263,24 @@ class RabbitDelivery:
 
     async def retry(self, delay_s: float, attempts: int) -> None:
         """Send a copy on the long way back to its queue, then acknowledge it."""
+        if attempts:
+            self._first_failed_ms = self._first_failed_ms or self._now_ms()
         if not self._consumer.queue.durable:
             self.attempts = attempts
             self._consumer.later(delay_s, self)
             return
-        headers = {ATTEMPTS: attempts}
+        headers = {ATTEMPTS: attempts, FIRST_FAILED: self._first_failed_ms}
         await self._consumer.broker.send(wait_name(delay_s), self._consumer.queue.name, self.body, headers)
         self.done()
 
     async def bury(self, error: str) -> None:
         """Send a copy to the dead letters, then acknowledge it."""
-        attempts = self.attempts + 1
-        headers = {ATTEMPTS: attempts, ERROR: error[-LONGEST_ERROR:], QUEUE: self._consumer.queue.name}
-        await self._consumer.broker.send("", DEAD, self.body, headers)
+        now_ms = self._now_ms()
+        first_ms = self._first_failed_ms or now_ms
+        queue, attempts = self._consumer.queue.name, self.attempts + 1
+        letter = DeadLetter(queue, self.body, attempts, error, first_ms, now_ms)
+        await self._consumer.broker.send("", DEAD, self.body, headers_of(letter))
         self.done()
 
-
-def _dead_letter(properties: BasicProperties, body: bytes) -> DeadLetter:
-    headers = properties.headers or {}
-    return DeadLetter(headers.get(QUEUE, ""), body, headers.get(ATTEMPTS, 0), headers.get(ERROR, ""))
+    def _now_ms(self) -> int:
+        return int(self._consumer.broker.clock.seconds() * 1000)

@@ -24,6 +24,7 @@ from eventframework.policy import Policy, Share, event_queue, stream_queue
 
 EVENTS = "events"
 DEAD = "dead"
+PRIVATE = "fan."
 PUSHES_BACK = "archive"
 """The one tag whose full queues refuse the publishers' batches."""
 
@@ -70,7 +71,7 @@ class Subscription:
         """The queue that the subscriber consumes."""
         topic = self.event.topic
         if self.policy is Policy.FANOUT:
-            return Queue(f"fan.{topic}", EVENTS, (topic,), durable=False, full=Overflow.DROP_OLDEST)
+            return Queue(f"{PRIVATE}{topic}", EVENTS, (topic,), durable=False, full=Overflow.DROP_OLDEST)
         return Queue(event_queue(topic, self.tag), EVENTS, (topic,))
 
 
@@ -86,7 +87,7 @@ class Tap:
         """The queues that the tag consumes: one per partition, or one of its own for all."""
         keys = tuple(map(partition_key, range(partitions)))
         if self.share is Share.FANOUT:
-            name = f"fan.{self.stream}"
+            name = f"{PRIVATE}{self.stream}"
             return [Queue(name, stream_exchange(self.stream), keys, durable=False, full=Overflow.DROP_OLDEST)]
         return [self._partition(partition, partitions) for partition in range(partitions)]
 
@@ -113,6 +114,11 @@ class Topology:
         """The durable queues, which have to be there before anyone publishes."""
         taken = [queue for tap in self.taps for queue in tap.queues(partitions)]
         return [queue for queue in (*(s.queue for s in self.subscriptions), *taken) if queue.durable]
+
+
+def is_private(queue: str) -> bool:
+    """Whether the queue of that name was one consumer's own, and is gone with it."""
+    return queue.startswith(PRIVATE)
 
 
 def stream_exchange(stream: str) -> str:
