@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from picket import reactor
+from picket import events, reactor
 from picket.errors import PicketError
 from picket.settings import Settings, SettingsError
 
@@ -161,3 +161,6 @@ def sign_in_link() -> None:
     from picket import relational
 
     click.echo(relational.sign_in_link(settings_from()))
+
+
+cli.add_command(events.events)
