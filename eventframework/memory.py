@@ -13,7 +13,7 @@ from twisted.internet.defer import gatherResults
 
 from eventframework.broker import DeadLetter, Delivery, Hook
 from eventframework.clock import Clock, stop_timer, together, within
-from eventframework.errors import BrokerUnavailable, NobodyHears, PublishRefused
+from eventframework.errors import BrokerUnavailable, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
 from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
@@ -90,7 +90,7 @@ class MemoryBroker:
             raise BrokerUnavailable("the broker is not started")
         queues = [queue for queue in self._queues if queue.binds(exchange, key)]
         if not queues:
-            raise NobodyHears(f"no queue for {key} of {exchange}")
+            raise PublishRefused(f"no queue for {key} of {exchange}")
         if any(queue.full and queue.declared.full is Overflow.REFUSE for queue in queues):
             raise PublishRefused(f"{key} of {exchange} is full")
         messages = [(queue, Message(next(self._ids), key, body)) for queue in queues]
