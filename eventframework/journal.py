@@ -121,7 +121,7 @@ class Journal:
 
     def _flushed(self, result: Failure | None, waiting: list[Deferred[None]]) -> None:
         self._writing = False
-        if self._writes:
+        if self._waiting:
             self._flush()
         for written in waiting:
             written.callback(result)

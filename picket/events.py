@@ -97,11 +97,11 @@ def _ask(settings: Settings, question: Callable[[Broker], Awaitable[T]]) -> T:
     running.callWhenRunning(begin)
     running.run()
     answer = outcome[0] if outcome else Failure(PicketError("interrupted"))
-    if not isinstance(answer, Failure):
-        return answer  # type: ignore[no-any-return]
-    if isinstance(answer.value, EventError | OSError):
-        raise PicketError(f"events: {answer.value}")
-    answer.raiseException()
+    if isinstance(answer, Failure):
+        if answer.check(EventError, OSError):
+            raise PicketError(f"events: {answer.value}")
+        answer.raiseException()
+    return answer  # type: ignore[no-any-return]
 
 
 async def _answer(broker: Broker, clock: Any, question: Callable[[Broker], Awaitable[T]]) -> T:
