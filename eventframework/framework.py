@@ -16,6 +16,7 @@ from eventframework.policy import Policy
 from eventframework.stream import Stream
 from eventframework.topology import EVENTS, Queue, Subscription
 from eventframework.worker import Handle, Worker
+from picket import correlation
 
 E = TypeVar("E", bound=Event)
 
@@ -63,10 +64,10 @@ class Framework:
         await self._drain()
         await self._broker.stop()
 
-    async def publish(self, event: Event, *, correlation_id: str = "") -> None:
+    async def publish(self, event: Event) -> None:
         """Return once every queue of the event has it for good; raises PublishRefused, BrokerUnavailable."""
         time_ms = int(self._clock.seconds() * 1000)
-        body = encode(event, event_id=uuid.uuid4().hex, time_ms=time_ms, correlation_id=correlation_id)
+        body = encode(event, event_id=uuid.uuid4().hex, time_ms=time_ms, correlation_id=correlation.current())
         await self._broker.publish(EVENTS, event.topic, body)
 
     def subscribe(
@@ -81,8 +82,9 @@ class Framework:
         """Call `handler` with the events of this type that `policy` gives it, `prefetch` at a time."""
 
         async def handle(delivery: Delivery) -> None:
-            _, received = decode(delivery.body)
-            await handler(received)  # type: ignore[arg-type]
+            envelope, received = decode(delivery.body)
+            with correlation.scope(envelope.correlation_id):
+                await handler(received)  # type: ignore[arg-type]
 
         queue = Subscription(event, policy, tag).queue
         self._consume(queue, lambda delivery: self._once(handle, delivery), prefetch, prefetch)

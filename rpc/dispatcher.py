@@ -6,7 +6,8 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004 - Twisted's name
 from twisted.logger import Logger
 
-from rpc import context, idl
+from picket import correlation
+from rpc import idl
 from rpc.clock import Clock
 from rpc.errors import RpcError, Unavailable
 from statslib import Stats
@@ -63,8 +64,5 @@ class Dispatcher:
 
 
 async def _within(given: idl.Context, handler: Any, arguments: Sequence[Any]) -> Any:
-    token = context.correlation_id.set(given.correlation_id or "")
-    try:
+    with correlation.scope(given.correlation_id or ""):
         return await handler(*arguments)
-    finally:
-        context.correlation_id.reset(token)

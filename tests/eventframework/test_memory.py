@@ -15,7 +15,7 @@ from eventframework import Batch, Framework, Policy, PublishRefused, Subscriptio
 from eventframework.broker import Delivery
 from eventframework.errors import BrokerUnavailable
 from eventframework.memory import CONFIRM_S, MemoryBroker
-from tests.contract.test_broker import ringing, until
+from tests.contract.brokers import ringing, until
 
 
 class TestTheJournal(unittest.TestCase):

@@ -17,7 +17,7 @@ from eventframework.broker import Delivery
 from eventframework.errors import BrokerUnavailable
 from eventframework.rabbitmq import RabbitBroker
 from eventframework.topology import Overflow, Queue
-from tests.contract.test_broker import PARTITIONS, until
+from tests.contract.brokers import PARTITIONS, until
 
 
 class Side(ProxyServer):

@@ -12,7 +12,8 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from rpc import client, context, idl, local
+from picket import correlation
+from rpc import client, idl, local
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from rpc.server import RpcServer
@@ -29,7 +30,7 @@ class TimeSeries:
         self.never: Deferred[None] = Deferred()
 
     async def query(self, account_id: str, given: idl.Context, node_id: str, query: idl.Query) -> idl.Series:
-        self.seen.append((account_id, node_id, context.correlation_id.get()))
+        self.seen.append((account_id, node_id, correlation.current()))
         if query.check == "secret":
             raise Refused("unknown_check", "no check called secret")
         if query.check == "away":
@@ -87,11 +88,8 @@ class Contract:
 
     async def test_the_correlation_id_travels(self) -> None:
         self.build()
-        token = context.correlation_id.set("c-1")
-        try:
+        with correlation.scope("c-1"):
             await self.run_call(self.proxy.query, "a1", "n1", idl.Query(check="cpu"))
-        finally:
-            context.correlation_id.reset(token)
         self.assertEqual(self.handler.seen[0][2], "c-1")
 
     async def test_a_refusal_keeps_its_code_and_message(self) -> None:
