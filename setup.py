@@ -53,6 +53,7 @@ setup(
             "mypy",
             "mypy-zope",
             "playwright",
+            "prometheus-client",
             "pytest",
             "pytest-django",
             "pytest-xdist",

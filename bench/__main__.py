@@ -50,6 +50,17 @@ def ingest_(quick: bool, peers: str, **sizes: int | None) -> None:
     print(json.dumps(figures))
 
 
+@cli.command()
+@click.option("--quick", is_flag=True, help="fewer calls")
+def stats(quick: bool) -> None:
+    """What a counter, an average and a watched call cost the code that is measured."""
+    from bench import stats as bench_stats
+
+    lines, figures = bench_stats.run(bench_stats.CALLS // 10 if quick else bench_stats.CALLS)
+    print("\n".join(lines))
+    print(json.dumps(figures))
+
+
 def _provide(packages: list[str]) -> None:
     """Install the missing packages where we may; else say how."""
     if not packages:

@@ -37,7 +37,8 @@ class Archive(Service):
     _log = Logger()
 
     def __init__(self, *, bus: Framework, store: TimeSeriesStore, stats: Stats, settings: Settings) -> None:
-        self._bus, self._store, self._stats = bus, store, stats
+        self._bus, self._stats = bus, stats
+        self._write = stats.time_calls("write")(store.write)
         self._aside = settings.home / "set_aside"
         self._slots = DeferredSemaphore(MAX_BATCHES)
 
@@ -52,8 +53,7 @@ class Archive(Service):
             return
         await self._slots.acquire()
         try:
-            with self._stats.operation("write"):
-                await self._store.write(frames)
+            await self._write(frames)
         finally:
             self._slots.release()
         self._stats.increment("frames", len(frames))

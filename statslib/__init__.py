@@ -3,6 +3,7 @@
 Served as JSON in the agent's check form, so that Picket can watch itself, and as Prometheus text.
 """
 
-from statslib.stats import Average, Operation, Stats
+from statslib.measures import Average, Operation
+from statslib.stats import Stats
 
 __all__ = ["Average", "Operation", "Stats"]

@@ -7,6 +7,8 @@ from typing import cast
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
+from statslib import prometheus
+from statslib.check_form import check_form
 from statslib.stats import Stats
 
 
@@ -14,8 +16,8 @@ def stats_resource(owners: Sequence[Stats]) -> Resource:
     """The resource tree of a process that hosts `owners`; its root has no page of its own."""
     root = Resource()
     pages = {
-        b"stats": _Page("application/json", lambda: (200, _stats(owners))),
-        b"metrics": _Page("text/plain; version=0.0.4", lambda: (200, _metrics(owners))),
+        b"stats": _Page("application/json", lambda: (200, json.dumps(check_form(owners), allow_nan=False))),
+        b"metrics": _Page("text/plain; version=0.0.4", lambda: (200, prometheus.text(owners))),
         b"healthz": _Page("text/plain", lambda: (200, "ok\n")),
         b"readyz": _Page("text/plain", lambda: _ready(owners)),
     }
@@ -40,16 +42,6 @@ class _Page(Resource):
         content_type = f"{self._content_type}; charset=utf-8".encode()
         request.setHeader(b"Content-Type", content_type)
         return text.encode()
-
-
-def _stats(owners: Sequence[Stats]) -> str:
-    """One check result for one owner; for several, the results by owner's name."""
-    forms = {owner.name: owner.check_form() for owner in owners}
-    return json.dumps(next(iter(forms.values())) if len(forms) == 1 else forms)
-
-
-def _metrics(owners: Sequence[Stats]) -> str:
-    return "".join(owner.prometheus() for owner in owners)
 
 
 def _ready(owners: Sequence[Stats]) -> tuple[int, str]:

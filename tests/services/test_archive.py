@@ -70,6 +70,11 @@ class TestArchive(SynchronousTestCase):
         handled = Deferred.fromCoroutine(self.bus.bring(frame(1)))
         self.store.durable.errback(StoreUnavailable("away"))
         self.failureResultOf(handled, StoreUnavailable)
+        assert (self.count("write_failed"), self.count("write_pending"), self.count("write_s_count")) == (
+            1,
+            0,
+            1,
+        )
         self.store.durable = None
         self.result(self.bus.bring(frame(1)))
         assert self.stored() == [frame(1)]

@@ -218,7 +218,6 @@ def test_a_frame_that_does_not_fit_is_counted_and_the_next_one_still_seen(house:
         Frame(OURS, NODE, "a:1", NOW_MS, NOW_MS, b"{}"), Frame(OURS, NODE, "a:2", NOW_MS, NOW_MS, good)
     )
     assert len(browser.events) == 1
-    assert house.stats.check_form()["metrics"]
     assert any(metric.name == "frames_invalid" for metric in house.stats.metrics())
 
 

@@ -1,9 +1,7 @@
-import json
-import timeit
-from unittest import mock
+import pytest
+from twisted.internet.task import Clock
 
 from statslib import Stats
-from statslib.web import stats_resource
 
 
 def metrics_of(stats: Stats) -> dict[str, float]:
@@ -17,7 +15,7 @@ def test_a_counter_adds_up() -> None:
     assert metrics_of(stats) == {"frames": 5}
 
 
-def test_an_average_keeps_its_least_greatest_last_and_mean() -> None:
+def test_an_average_keeps_its_least_greatest_last_mean_and_percentiles() -> None:
     stats = Stats("archive")
     for value in (2.0, 6.0, 1.0):
         stats.add_average("write_s", value)
@@ -27,19 +25,62 @@ def test_an_average_keeps_its_least_greatest_last_and_mean() -> None:
         "write_s_min": 1.0,
         "write_s_max": 6.0,
         "write_s_last": 1.0,
+        "write_s_p50": pytest.approx(2.0, rel=0.02),
+        "write_s_p95": pytest.approx(6.0, rel=0.02),
+        "write_s_p99": pytest.approx(6.0, rel=0.02),
     }
+
+
+def test_an_average_that_nothing_was_added_to_shows_its_count_alone() -> None:
+    stats = Stats("archive")
+    stats.averages["write_s"]
+    assert metrics_of(stats) == {"write_s_count": 0}
+
+
+def test_what_is_no_finite_number_is_left_out() -> None:
+    stats = Stats("archive")
+    for value in (float("nan"), float("inf"), float("-inf"), 2.0):
+        stats.add_average("write_s", value)
+    stats.gauge("odd", lambda: float("nan"))
+    assert metrics_of(stats)["write_s_count"] == 1
+    assert metrics_of(stats)["write_s_avg"] == 2.0
+    assert "odd" not in metrics_of(stats)
+
+
+def test_an_average_forgets_old_values_but_not_how_many_there_were() -> None:
+    clock = Clock()
+    stats = Stats("archive", clock.seconds)
+    stats.add_average("write_s", 9.0)
+    clock.advance(299)
+    stats.add_average("write_s", 1.0)
+    clock.advance(2)
+    stats.add_average("write_s", 2.0)
+    assert metrics_of(stats)["write_s_max"] == 9.0
+    assert metrics_of(stats)["write_s_avg"] == 4.0
+    clock.advance(300)
+    stats.add_average("write_s", 4.0)
+    found = metrics_of(stats)
+    assert (found["write_s_max"], found["write_s_min"], found["write_s_avg"]) == (4.0, 2.0, 3.0)
+    assert found["write_s_count"] == 4
+    clock.advance(601)
+    assert metrics_of(stats) == {"write_s_count": 4}
 
 
 def test_an_operation_is_pending_until_it_ends_and_remembers_failure() -> None:
     stats = Stats("archive")
     with stats.operation("write"):
         assert metrics_of(stats)["write_pending"] == 1
-    try:
-        with stats.operation("write"):
-            raise ValueError
-    except ValueError:
-        pass
+    with pytest.raises(ValueError, match="full"), stats.operation("write"):
+        raise ValueError("full")
     assert metrics_of(stats) == {"write_total": 2, "write_failed": 1, "write_pending": 0}
+
+
+def test_an_operation_may_begin_and_end_in_different_places() -> None:
+    stats = Stats("archive")
+    stats.increase_operation("write")
+    stats.increase_operation("write")
+    stats.decrease_operation("write", failed=True)
+    assert metrics_of(stats) == {"write_total": 2, "write_failed": 1, "write_pending": 1}
 
 
 def test_a_gauge_is_read_at_the_moment_of_asking() -> None:
@@ -49,62 +90,8 @@ def test_a_gauge_is_read_at_the_moment_of_asking() -> None:
     assert metrics_of(stats) == {"held": 2}
 
 
-def test_the_check_form_is_what_an_agent_would_send() -> None:
+def test_a_gauge_that_fails_takes_nothing_else_away() -> None:
     stats = Stats("archive")
-    stats.increment("frames")
-    stats.add_average("write_s", 0.5)
-    form = json.loads(json.dumps(stats.check_form()))
-    assert form["state"] == "ok"
-    assert form["status"] == "archive is up"
-    assert form["metrics"][0] == {"type": "int", "name": "frames", "value": 1}
-    assert {"type": "float", "name": "write_s_avg", "value": 0.5} in form["metrics"]
-
-
-def test_an_owner_that_cannot_serve_says_why() -> None:
-    stats = Stats("archive")
-    stats.unready = "no store"
-    assert (stats.check_form()["state"], stats.check_form()["status"]) == ("err", "no store")
-
-
-def test_prometheus_text_has_types_and_one_total() -> None:
-    stats = Stats("a-b")
-    stats.increment("frames")
-    stats.operation("write")
+    stats.gauge("broken", lambda: 1 / 0)
     stats.gauge("held", lambda: 2)
-    assert stats.prometheus() == (
-        "# TYPE picket_a_b_frames_total counter\npicket_a_b_frames_total 1\n"
-        "# TYPE picket_a_b_write_total counter\npicket_a_b_write_total 0\n"
-        "# TYPE picket_a_b_write_failed_total counter\npicket_a_b_write_failed_total 0\n"
-        "# TYPE picket_a_b_write_pending gauge\npicket_a_b_write_pending 0\n"
-        "# TYPE picket_a_b_held gauge\npicket_a_b_held 2\n"
-    )
-
-
-def test_counting_costs_less_than_a_microsecond() -> None:
-    stats = Stats("archive")
-    rounds = 20_000
-    best = min(timeit.repeat(lambda: stats.increment("frames"), number=rounds, repeat=5)) / rounds
-    assert best < 1e-6
-
-
-def get(owners: list[Stats], path: bytes) -> tuple[int, str]:
-    request = mock.Mock()
-    page = stats_resource(owners).children[path]
-    text = page.render_GET(request).decode()
-    return request.setResponseCode.call_args.args[0], text
-
-
-def test_pages_serve_json_prometheus_and_health() -> None:
-    one, other = Stats("archive"), Stats("query")
-    one.increment("frames")
-    assert json.loads(get([one], b"stats")[1])["status"] == "archive is up"
-    assert set(json.loads(get([one, other], b"stats")[1])) == {"archive", "query"}
-    assert get([one, other], b"metrics") == (200, one.prometheus())
-    assert get([one], b"healthz") == (200, "ok\n")
-
-
-def test_readiness_names_the_owner_that_is_not_ready() -> None:
-    one, other = Stats("archive"), Stats("query")
-    assert get([one, other], b"readyz") == (200, "ready\n")
-    other.unready = "starting"
-    assert get([one, other], b"readyz") == (503, "query: starting\n")
+    assert metrics_of(stats) == {"held": 2}
