@@ -1,6 +1,7 @@
 """`picket gateway`, `picket web` and `picket run`: the product's processes, on RabbitMQ and Cassandra."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from picket import process, relational, wiring
 from picket.errors import PicketError
@@ -14,14 +15,14 @@ from services.runner import Runner
 def run_gateway(settings: Settings, *, verbose: bool) -> int:
     """The gateway, until it is told to stop; the exit code."""
     demand_a_broker(settings)
-    return process.serve(lambda reactor: GatewayProcess(settings, reactor), verbose=verbose)
+    return process.serve(partial(GatewayProcess, settings), settings, verbose=verbose)
 
 
 def run_web(settings: Settings, *, verbose: bool) -> int:
     """The pages and the API, until they are told to stop; the exit code."""
     demand_a_broker(settings)
     relational.set_up(settings)
-    return process.serve(lambda reactor: WebProcess(settings, reactor), verbose=verbose)
+    return process.serve(partial(WebProcess, settings), settings, verbose=verbose)
 
 
 def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> int:
@@ -33,7 +34,9 @@ def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> 
         raise PicketError(str(error)) from error
     if any(cls.uses_django for cls in classes):
         relational.set_up(settings)
-    return process.serve(lambda reactor: ServicesProcess(Runner(classes, settings, reactor)), verbose=verbose)
+    return process.serve(
+        lambda reactor: ServicesProcess(Runner(classes, settings, reactor)), settings, verbose=verbose
+    )
 
 
 def demand_a_broker(settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """A server process: the asyncio reactor on uvloop, and something that starts and stops on it."""
 
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -8,18 +7,13 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.logger import (
-    FilteringLogObserver,
-    Logger,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-    textFileLogObserver,
-)
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from picket.errors import PicketError
+from picket.log.begin import begin
 from picket.reactor import Reactor
+from picket.settings import Settings
 
 DRAIN_S = 4.5
 """How long a process may finish what is under way before it is ended."""
@@ -37,11 +31,11 @@ class Process(Protocol):
         """Finish what is under way and close everything, after a failed start too."""
 
 
-def serve(build: Callable[[Reactor], Process], *, verbose: bool = False) -> int:
+def serve(build: Callable[[Reactor], Process], settings: Settings, *, verbose: bool = False) -> int:
     """Run what `build` makes until SIGINT or SIGTERM; returns the exit code."""
     from twisted.internet import reactor
 
-    _log_to_stderr(verbose)
+    begin(settings, verbose=verbose)
     return _Run(reactor, build(reactor)).until_stopped()
 
 
@@ -92,13 +86,3 @@ def explain(error: PicketError | CannotListenError) -> str:
             "stop what uses it, or choose another address"
         )
     return str(error)
-
-
-def _log_to_stderr(verbose: bool) -> None:
-    level = LogLevel.info if verbose else LogLevel.warn
-    observer = FilteringLogObserver(textFileLogObserver(sys.stderr), [LogLevelFilterPredicate(level)])
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
-    for library in ("acsylla", "pika"):  # What they complain of is handled, and told, by the drivers.
-        logging.getLogger(library).setLevel(logging.CRITICAL)
-    logging.getLogger("django.request").setLevel(logging.ERROR)  # A 404 is the asker's affair.

@@ -170,6 +170,16 @@ class StatsSection(Section):
     listen: AddressOrOff = None
 
 
+class Log(Section):
+    """What a process says on standard error, from `level` on.
+
+    `format` empty: `human` on a terminal, else `json`.
+    """
+
+    format: Literal["", "human", "json"] = ""
+    level: Literal["debug", "info", "warn", "error", "critical"] = "warn"
+
+
 def default_home() -> Path:
     """`$XDG_DATA_HOME/picket`, or ~/.local/share/picket."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "picket"
@@ -189,6 +199,7 @@ class Settings(Section):
     rpc: Rpc = Rpc()
     live: Live = Live()
     stats: StatsSection = StatsSection()
+    log: Log = Log()
 
 
 class _FromEnvironment(BaseSettings, Settings):

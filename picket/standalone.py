@@ -1,6 +1,7 @@
 """`picket up`: everything wired into one process, with an agent of this machine as its child."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from twisted.internet.threads import deferToThread
@@ -24,7 +25,8 @@ def run(settings: Settings, *, agent: bool, verbose: bool) -> int:
     lock = home.lock(settings.home)
     relational.set_up(settings)
     with lock:
-        return process.serve(lambda reactor: Standalone(settings, reactor, agent=agent), verbose=verbose)
+        build = partial(Standalone, settings, agent=agent)
+        return process.serve(build, settings, verbose=verbose)
 
 
 class Standalone:
