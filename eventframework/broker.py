@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
+from typing import Any, Protocol
 
 from eventframework.topology import Queue
 
@@ -21,6 +21,8 @@ class Delivery(Protocol):
     redelivered: bool
     attempts: int
     """How often it has failed before."""
+    shared: dict[Any, Any]
+    """What consumers in this process have made of the body, for the others who get the same message."""
 
     def done(self) -> None:
         """It is handled, and need not come again."""

@@ -93,7 +93,8 @@ class MemoryBroker:
             raise PublishRefused(f"no queue for {key} of {exchange}")
         if any(queue.full and queue.declared.full is Overflow.REFUSE for queue in queues):
             raise PublishRefused(f"{key} of {exchange} is full")
-        messages = [(queue, Message(next(self._ids), key, body)) for queue in queues]
+        shared: dict[Any, Any] = {}
+        messages = [(queue, Message(next(self._ids), key, body, shared=shared)) for queue in queues]
         written = [self._journal.add(_entry(*one)) for one in messages if one[0].journaled]
         await together(written)
         for queue, message in messages:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -13,7 +13,10 @@ from eventframework.topology import Overflow, Queue
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One message in one queue; `handled` fires for the publisher who waits for that."""
+    """One message in one queue; `handled` fires for the publisher who waits for that.
+
+    `shared` is the same for the messages of one publish in all queues.
+    """
 
     id: int
     key: str
@@ -21,6 +24,7 @@ class Message:
     attempts: int = 0
     redelivered: bool = False
     first_failed_ms: int = 0
+    shared: dict[Any, Any] = field(default_factory=dict)
     handled: Deferred[None] = field(default_factory=Deferred)
 
 
@@ -159,6 +163,7 @@ class MemoryDelivery:
         self.body = message.body
         self.redelivered = message.redelivered
         self.attempts = message.attempts
+        self.shared = message.shared
         self._queue = queue
         self._consumer = consumer
         self._message = message

@@ -250,6 +250,7 @@ class RabbitDelivery:
         self.key: str = method.routing_key
         self.body = body
         self.redelivered: bool = method.redelivered
+        self.shared: dict[Any, Any] = {}
         headers = properties.headers or {}
         self.attempts: int = headers.get(ATTEMPTS, 0)
         self._first_failed_ms: int = headers.get(FIRST_FAILED, 0)

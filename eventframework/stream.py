@@ -2,12 +2,14 @@
 
 import zlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
 
 from eventframework.broker import Broker, Delivery
 from eventframework.policy import Share
 from eventframework.topology import Queue, Tap, key_partition, partition_key, stream_exchange
+
+T = TypeVar("T")
 
 PREFETCH = 32
 """Batches of a partition that a consumer has at hand: the time to the next one is no round trip."""
@@ -21,6 +23,14 @@ class Batch:
     partition: int
     body: bytes
     redelivered: bool
+    _shared: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def decoded(self, decode: Callable[[bytes], T]) -> T:
+        """`decode(body)`, done once for all consumers of a memory broker: nobody may change the result."""
+        if decode not in self._shared:
+            self._shared[decode] = decode(self.body)
+        result: T = self._shared[decode]
+        return result
 
 
 Handler = Callable[[Batch], Awaitable[None]]
@@ -65,6 +75,6 @@ class Stream:
     def _handle(self, handler: Handler) -> Callable[[Delivery], Awaitable[None]]:
         async def handle(delivery: Delivery) -> None:
             partition = key_partition(delivery.key)
-            await handler(Batch(self.name, partition, delivery.body, delivery.redelivered))
+            await handler(Batch(self.name, partition, delivery.body, delivery.redelivered, delivery.shared))
 
         return handle

@@ -48,7 +48,7 @@ class Archive(Service):
 
     async def on_batch(self, batch: Batch) -> None:
         """Return when all of the batch is durable; StoreUnavailable makes the stream bring it again."""
-        frames = self._storable(batch.body)
+        frames = self._storable(batch)
         if not frames:
             return
         await self._slots.acquire()
@@ -59,12 +59,12 @@ class Archive(Service):
         self._stats.increment("frames", len(frames))
         self._stats.increment("frames_bytes", len(batch.body))
 
-    def _storable(self, body: bytes) -> list[Frame]:
+    def _storable(self, batch: Batch) -> list[Frame]:
         try:
-            frames = decode_batch(body)
+            frames = batch.decoded(decode_batch)
         except InvalidFrame as error:
             self._stats.increment("batches_set_aside")
-            self._set_aside(body, error)
+            self._set_aside(batch.body, error)
             return []
         refused = dict(_refusals(frames))
         for index, refusal in refused.items():

@@ -146,7 +146,7 @@ class Live(Service):
             yield _frame_message(viewer.node_id, time_ms, node.received_ms, results)
 
     async def _take_batch(self, batch: Batch) -> None:
-        for frame in decode_batch(batch.body):
+        for frame in batch.decoded(decode_batch):
             try:
                 self._take(frame)
             except InvalidFrame as error:

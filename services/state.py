@@ -81,7 +81,7 @@ class State(Service):
         """Note whom it is from; nodes that were unknown or absent are present."""
         partition = self._partitions[batch.partition]
         try:
-            frames = decode_batch(batch.body)
+            frames = batch.decoded(decode_batch)
         except InvalidFrame:
             return  # `archive` sets it aside.
         if not frames:

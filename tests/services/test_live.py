@@ -2,7 +2,6 @@
 
 import json
 import random
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import msgspec
@@ -12,6 +11,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
+from eventframework import Batch
 from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
@@ -134,7 +134,7 @@ class House:
         self.batch(Frame(account, node, f"a:{time_ms}", time_ms, time_ms + 5, payload, layout))
 
     def batch(self, *frames: Frame) -> None:
-        done(self.bus.handler(SimpleNamespace(body=encode_batch(list(frames)))))
+        done(self.bus.handler(Batch("results", 0, encode_batch(list(frames)), redelivered=False)))
 
     def snapshot(self, *nodes: str, account: str = OURS) -> list[idl.NodeSnapshot]:
         found: list[idl.NodeSnapshot] = done(self.live.snapshot(account, idl.Context(), list(nodes)))
