@@ -1,7 +1,7 @@
 """Typed events with three delivery policies, and the high-volume stream, over RabbitMQ or in memory."""
 
 from eventframework.errors import BrokerUnavailable, EventError, PublishRefused, RetryLater
-from eventframework.event import Event
+from eventframework.event import Event, current
 from eventframework.framework import Framework
 from eventframework.policy import Policy, Share
 from eventframework.stream import Batch, Stream
@@ -21,4 +21,5 @@ __all__ = [
     "Subscription",
     "Tap",
     "Topology",
+    "current",
 ]

@@ -5,6 +5,9 @@ Wire form: `{"id": "32 hex digits", "topic": "node_updated", "version": 1, "time
 them) and are ignored when consuming.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
 import msgspec
@@ -32,8 +35,27 @@ class Envelope(msgspec.Struct, frozen=True):
     correlation_id: str = ""
 
 
+_handled: ContextVar[Envelope] = ContextVar("handled")
 _envelope = msgspec.json.Decoder(Envelope)
 _encoder = msgspec.json.Encoder()
+
+
+def current() -> Envelope:
+    """The envelope of the event that is being handled; raises LookupError outside of a handler.
+
+    Its `id` is the same at every delivery of the event: by it, what must not happen twice is told apart.
+    """
+    return _handled.get()
+
+
+@contextmanager
+def handling(envelope: Envelope) -> Iterator[None]:
+    """Within it, `current()` is this envelope, in coroutines and threads that copy the context too."""
+    token = _handled.set(envelope)
+    try:
+        yield
+    finally:
+        _handled.reset(token)
 
 
 def topics() -> dict[str, type[Event]]:

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from eventframework.broker import Broker, Consumer, Delivery, Hook
 from eventframework.clock import Clock, sleep, within
 from eventframework.errors import BrokerUnavailable, EventError, RetryLater, UnknownEvent, UnreadableEvent
-from eventframework.event import Event, decode, encode
+from eventframework.event import Event, decode, encode, handling
 from eventframework.policy import Policy
 from eventframework.stream import Stream
 from eventframework.topology import EVENTS, Queue, Subscription
@@ -77,17 +77,28 @@ class Framework:
         policy: Policy,
         *,
         tag: str = "",
-        prefetch: int = 16,
+        at_once: int = 16,
+        prefetch: int | None = None,
     ) -> None:
-        """Call `handler` with the events of this type that `policy` gives it, `prefetch` at a time."""
+        """Call `handler` with the events of this type that `policy` gives it, `at_once` at a time.
+
+        `prefetch`, twice as many unless given, is how many may be here unfinished: the next are at hand when
+        one is done, but nobody else who shares the queue gets them meanwhile. With `at_once` 1 events are
+        handled in the order in which they came, but for those that failed.
+        `eventframework.current()` tells the handler the event's id.
+        """
+        if prefetch is None:
+            prefetch = 2 * at_once
+        if not 0 < at_once <= prefetch:
+            raise ValueError(f"{event.topic}: {at_once} at once of the {prefetch} that may be here")
 
         async def handle(delivery: Delivery) -> None:
             envelope, received = decode(delivery.body)
-            with correlation.scope(envelope.correlation_id):
+            with correlation.scope(envelope.correlation_id), handling(envelope):
                 await handler(received)  # type: ignore[arg-type]
 
         queue = Subscription(event, policy, tag).queue
-        self._consume(queue, lambda delivery: self._once(handle, delivery), prefetch, prefetch)
+        self._consume(queue, lambda delivery: self._once(handle, delivery), prefetch, at_once)
 
     def stream(self, name: str) -> Stream:
         """The stream of that name."""

@@ -1,7 +1,7 @@
 """The memory broker's durable side: a SQLite file of unhandled events and of dead letters."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -29,16 +29,21 @@ CREATE TABLE IF NOT EXISTS dead (
     queue TEXT NOT NULL, body BLOB NOT NULL, attempts INTEGER NOT NULL, error TEXT NOT NULL
 );
 """
-ADDED = (("message", "first_failed_ms"), ("dead", "first_failed_ms"), ("dead", "last_failed_ms"))
-"""Columns that the first journals did not have."""
+ADDED = (
+    ("message", "first_failed_ms"),
+    ("dead", "first_failed_ms"),
+    ("dead", "last_failed_ms"),
+    ("message", "due_ms"),
+)
+"""Columns that the first journals did not have, in the order in which they came."""
 
-INSERT = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?)"
+INSERT = "INSERT INTO message VALUES (?, ?, ?, ?, ?, ?, ?)"
 LETTER = "queue, body, attempts, error, first_failed_ms, last_failed_ms"
 WANTED = "(?1 IS NULL OR letter_id(queue, body) = ?1)"
 
 
 class Entry(NamedTuple):
-    """One event in one queue."""
+    """One event in one queue, not to be handled before `due_ms`."""
 
     id: int
     queue: str
@@ -46,6 +51,7 @@ class Entry(NamedTuple):
     body: bytes
     attempts: int = 0
     first_failed_ms: int = 0
+    due_ms: int = 0
 
 
 class Journal:
@@ -72,18 +78,18 @@ class Journal:
         if self._pool:
             self._pool.stop()
 
-    def add(self, entry: Entry) -> Deferred[None]:
-        """Fires when it is durable."""
-        return self._write((INSERT, entry))
+    def add(self, entries: Iterable[Entry]) -> Deferred[None]:
+        """Fires when all are durable; none is when it fails."""
+        return self._write(*((INSERT, entry) for entry in entries))
 
     def remove(self, entry_id: int) -> Deferred[None]:
         """It is handled."""
         return self._write(("DELETE FROM message WHERE id = ?", (entry_id,)))
 
-    def failed(self, entry_id: int, attempts: int, first_failed_ms: int) -> Deferred[None]:
-        """It failed, and will be tried again."""
-        update = "UPDATE message SET attempts = ?, first_failed_ms = ? WHERE id = ?"
-        return self._write((update, (attempts, first_failed_ms, entry_id)))
+    def put_off(self, entry_id: int, attempts: int, first_failed_ms: int, due_ms: int) -> Deferred[None]:
+        """It will be tried again, but not before `due_ms`."""
+        update = "UPDATE message SET attempts = ?, first_failed_ms = ?, due_ms = ? WHERE id = ?"
+        return self._write((update, (attempts, first_failed_ms, due_ms, entry_id)))
 
     def bury(self, letter: DeadLetter, entry_id: int) -> Deferred[None]:
         """It failed for good: in one transaction out of its queue and among the dead letters."""

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import gatherResults
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from eventframework.broker import DeadLetter, Delivery, Hook
 from eventframework.clock import Clock, stop_timer, together, within
@@ -48,6 +50,7 @@ class MemoryBroker:
         self._timers: list[Any] = []
         self._hooks = Hooks()
         self._users = 0
+        self._log = Logger(namespace="eventframework.memory")
         for queue in (topology or Topology()).queues(partitions):
             self._declare(queue)
 
@@ -95,8 +98,8 @@ class MemoryBroker:
             raise PublishRefused(f"{key} of {exchange} is full")
         shared: dict[Any, Any] = {}
         messages = [(queue, Message(next(self._ids), key, body, shared=shared)) for queue in queues]
-        written = [self._journal.add(_entry(*one)) for one in messages if one[0].journaled]
-        await together(written)
+        if journaled := [_entry(*one) for one in messages if one[0].journaled]:
+            await self._journal.add(journaled)
         for queue, message in messages:
             queue.put(message)
         awaited = [message.handled for queue, message in messages if queue.declared.full is Overflow.REFUSE]
@@ -141,16 +144,20 @@ class MemoryBroker:
     def handled(self, queue: MemoryQueue, message: Message) -> None:
         """Forget it, and tell its publisher."""
         if queue.journaled:
-            self._journal.remove(message.id)
+            self._journal.remove(message.id).addErrback(self._not_removed)
         if not message.handled.called:
             message.handled.callback(None)
 
-    async def again(self, queue: MemoryQueue, message: Message, delay_s: float) -> None:
-        """Note the failure, and put it back later."""
-        if message.attempts:
+    async def put_off(self, queue: MemoryQueue, message: Message, delay_s: float, attempts: int) -> None:
+        """Note the failure, and when it is due."""
+        if attempts:
             message.first_failed_ms = message.first_failed_ms or self._now_ms()
         if queue.journaled:
-            await self._journal.failed(message.id, message.attempts, message.first_failed_ms)
+            due_ms = self._now_ms() + int(delay_s * 1000)
+            await self._journal.put_off(message.id, attempts, message.first_failed_ms, due_ms)
+
+    def again(self, queue: MemoryQueue, message: Message, delay_s: float) -> None:
+        """Put it back then."""
         self._timers = [timer for timer in self._timers if timer.active()]
         self._timers.append(self._clock.callLater(delay_s, queue.put, message))
 
@@ -179,8 +186,15 @@ class MemoryBroker:
         mine = [entry for entry in self._left if entry.queue == queue.declared.name]
         self._left = [entry for entry in self._left if entry.queue != queue.declared.name]
         for entry in mine:
-            id_, _, key, body, attempts, first_ms = entry
-            queue.put(Message(id_, key, body, attempts, redelivered, first_ms))
+            id_, _, key, body, attempts, first_ms, due_ms = entry
+            message = Message(id_, key, body, attempts, redelivered, first_ms)
+            if (wait_ms := due_ms - self._now_ms()) > 0:
+                self.again(queue, message, wait_ms / 1000)
+            else:
+                queue.put(message)
+
+    def _not_removed(self, failure: Failure) -> None:
+        self._log.warn("Handled, but comes again at the next start: {error}", error=failure.value)
 
 
 def _entry(queue: MemoryQueue, message: Message) -> Entry:

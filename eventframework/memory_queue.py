@@ -34,7 +34,10 @@ class Outcomes(Protocol):
     def handled(self, queue: "MemoryQueue", message: Message) -> None:
         """Forget it."""
 
-    async def again(self, queue: "MemoryQueue", message: Message, delay_s: float) -> None:
+    async def put_off(self, queue: "MemoryQueue", message: Message, delay_s: float, attempts: int) -> None:
+        """Note that it failed, and when it is due again."""
+
+    def again(self, queue: "MemoryQueue", message: Message, delay_s: float) -> None:
         """Put it back into the queue after the delay."""
 
     async def buried(self, queue: "MemoryQueue", message: Message, error: str) -> None:
@@ -176,13 +179,14 @@ class MemoryDelivery:
 
     async def retry(self, delay_s: float, attempts: int) -> None:
         """Once more, later."""
+        await self._queue.outcomes.put_off(self._queue, self._message, delay_s, attempts)
         if self._consumer.release(self._message):
             self._message.attempts = attempts
-            await self._queue.outcomes.again(self._queue, self._message, delay_s)
+            self._queue.outcomes.again(self._queue, self._message, delay_s)
             self._consumer.settled()
 
     async def bury(self, error: str) -> None:
         """Never again."""
+        await self._queue.outcomes.buried(self._queue, self._message, error)
         if self._consumer.release(self._message):
-            await self._queue.outcomes.buried(self._queue, self._message, error)
             self._consumer.settled()

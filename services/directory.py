@@ -40,7 +40,7 @@ class Directory(Service):
         self._rpc.serve("Directory", self)
         for taken in self.subscriptions:
             # One at a time each: agents that all come back at once wait for the same threads.
-            self._bus.subscribe(taken.event, self._note, taken.policy, tag=taken.tag, prefetch=1)
+            self._bus.subscribe(taken.event, self._note, taken.policy, tag=taken.tag, at_once=1)
 
     async def hello(self, _context: idl.Context, hello: idl.Hello) -> idl.Welcome:
         """Directory.hello of rpc/picket.thrift.

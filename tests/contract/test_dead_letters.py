@@ -28,7 +28,7 @@ class DeadLetterContract(BrokerContract):
 
         broker = self.make()
         framework = self.framework(broker)
-        framework.subscribe(self.rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="poisoned", prefetch=1)
+        framework.subscribe(self.rung, handler, Policy.SCOPED_ROUND_ROBIN, tag="poisoned", at_once=1)
         await framework.start()
         await framework.publish(self.rung(door=13))
         await self.rings(framework, 5)
@@ -55,7 +55,7 @@ class DeadLetterContract(BrokerContract):
                 raise ValueError("no such door")
             self.heard.append(event.door)
 
-        framework.subscribe(self.rung, handler, policy, prefetch=1)
+        framework.subscribe(self.rung, handler, policy, at_once=1)
         await framework.start()
         await broker.drop()
         for door in range(doors):

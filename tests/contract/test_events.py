@@ -1,11 +1,16 @@
-"""Who gets an event, how often, and what is refused: the promises of every broker."""
+"""How often an event comes, in which order, and what is refused: the promises of every broker."""
 
-from typing import Any
+import tempfile
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from eventframework import Event, Framework, Policy, PublishRefused, RetryLater
+from eventframework import Event, Framework, Policy, PublishRefused, RetryLater, current
+from eventframework.broker import Broker
+from eventframework.memory import MemoryBroker
 from picket import correlation
 from tests.contract.brokers import (
     BrokerContract,
@@ -23,52 +28,28 @@ class Rang(Event, frozen=True):
     topic = "rang"
 
 
+class Busy:
+    """A handler that does not return before it may go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self._waiting: list[Deferred[None]] = []
+        self._free = False
+
+    async def rung(self, event: Any) -> None:
+        self.begun.append(event.door)
+        if not self._free:
+            self._waiting.append(Deferred())
+            await self._waiting[-1]
+
+    def go_on(self) -> None:
+        self._free = True
+        for waiting in self._waiting:
+            waiting.callback(None)
+
+
 class EventContract(BrokerContract):
-    """The three policies, retries and refusals."""
-
-    async def test_fanout_gives_every_subscriber_a_copy(self) -> None:
-        inboxes = [Inbox() for _ in range(3)]
-        framework = self.framework()
-        for inbox in inboxes:
-            framework.subscribe(self.rung, inbox.rung, Policy.FANOUT)
-        await framework.start()
-        await self.rings(framework, 10)
-        await until(lambda: all(len(inbox.doors) == 10 for inbox in inboxes))
-        assert all(sorted(inbox.doors) == list(range(10)) for inbox in inboxes)
-
-    async def test_round_robin_gives_an_event_to_one_subscriber_of_all(self) -> None:
-        inboxes = [Inbox() for _ in range(3)]
-        framework = self.framework()
-        for inbox in inboxes:
-            framework.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN)
-        await framework.start()
-        await self.rings(framework, 30)
-        await until(lambda: sum(len(inbox.doors) for inbox in inboxes) >= 30)
-        await while_nothing_more_comes()
-        assert sorted(door for inbox in inboxes for door in inbox.doors) == list(range(30))
-        assert all(inbox.doors for inbox in inboxes)
-
-    async def test_round_robin_gives_the_only_subscriber_everything(self) -> None:
-        inbox, framework = Inbox(), self.framework()
-        framework.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN)
-        await framework.start()
-        await self.rings(framework, 10)
-        await until(lambda: len(inbox.doors) == 10)
-        assert inbox.doors == list(range(10))
-
-    async def test_scoped_gives_an_event_to_one_subscriber_of_each_tag(self) -> None:
-        inboxes = {tag: [Inbox() for _ in range(3)] for tag in ("alerts", "indexer")}
-        framework = self.framework()
-        for tag, members in inboxes.items():
-            for inbox in members:
-                framework.subscribe(self.rung, inbox.rung, Policy.SCOPED_ROUND_ROBIN, tag=tag)
-        await framework.start()
-        await self.rings(framework, 30)
-        every = [inbox for members in inboxes.values() for inbox in members]
-        await until(lambda: sum(len(inbox.doors) for inbox in every) >= 60)
-        await while_nothing_more_comes()
-        for members in inboxes.values():
-            assert sorted(door for inbox in members for door in inbox.doors) == list(range(30))
+    """Retries, refusals, and what a handler knows; `test_policies` is about who gets what."""
 
     async def test_an_event_that_no_queue_takes_is_refused(self) -> None:
         framework = self.framework()
@@ -155,8 +136,108 @@ class EventContract(BrokerContract):
         await framework.start()
         await until(lambda: inbox.doors == [1])
 
+    async def test_at_most_so_many_are_handled_at_once_and_so_many_more_are_here(self) -> None:
+        framework, busy = self.framework(), Busy()
+        framework.subscribe(self.rung, busy.rung, Policy.ROUND_ROBIN, at_once=2, prefetch=5)
+        await framework.start()
+        await self.rings(framework, 10)
+        await while_nothing_more_comes()
+        assert busy.begun == [0, 1]
+        other, inbox = self.framework(), Inbox()
+        other.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN)
+        await other.start()
+        await until(lambda: len(inbox.doors) == 5)
+        await while_nothing_more_comes()
+        assert inbox.doors == [5, 6, 7, 8, 9]
+        busy.go_on()
+        await until(lambda: len(busy.begun) == 5)
+        assert busy.begun == [0, 1, 2, 3, 4]
+
+    async def test_more_at_once_than_may_be_here_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="2 at once of the 1 that may be here"):
+            self.framework().subscribe(self.rung, Inbox().rung, Policy.FANOUT, at_once=2, prefetch=1)
+
+    async def test_what_one_leaves_unfinished_comes_to_the_next_in_its_old_place(self) -> None:
+        leaves, busy = self.framework(), Busy()
+        leaves.subscribe(self.rung, busy.rung, Policy.ROUND_ROBIN, at_once=1, prefetch=4)
+        await leaves.start()
+        await self.rings(leaves, 10)
+        await while_nothing_more_comes()
+        follows, inbox = self.framework(), Inbox()
+        await self.stop(leaves)
+        follows.subscribe(self.rung, inbox.rung, Policy.ROUND_ROBIN, at_once=1)
+        await follows.start()
+        await until(lambda: len(inbox.doors) == 10)
+        assert (busy.begun, inbox.doors) == ([0], list(range(10)))
+
+    async def test_a_handler_tells_a_second_delivery_by_the_id_of_the_event(self) -> None:
+        handled: dict[str, int] = {}
+        deliveries: list[str] = []
+
+        async def handler(event: Any) -> None:
+            deliveries.append(current().id)
+            if current().id not in handled:
+                handled[current().id] = event.door
+                raise ValueError("it fails after the work is done")
+
+        framework = self.framework()
+        framework.subscribe(self.rung, handler, Policy.ROUND_ROBIN)
+        await framework.start()
+        await self.rings(framework, 5)
+        await until(lambda: len(deliveries) == 10)
+        assert sorted(handled.values()) == list(range(5))
+
+    async def test_outside_of_a_handler_there_is_no_current_event(self) -> None:
+        with pytest.raises(LookupError):
+            current()
+
+
+class RestartContract(BrokerContract):
+    """What outlives a process; each broker that `make` gives is that of the next one."""
+
+    async def test_a_retry_is_due_when_it_would_have_been_without_the_restart(self) -> None:
+        clock, calls = cast(Any, reactor), list[float]()
+
+        async def later(_: Any) -> None:
+            calls.append(clock.seconds())
+            raise RetryLater(1.0)
+
+        async def handler(_: Any) -> None:
+            calls.append(clock.seconds())
+
+        for handle in (later, handler):
+            framework = self.framework()
+            framework.subscribe(self.rung, handle, Policy.ROUND_ROBIN)
+            await framework.start()
+            if handle is later:
+                await framework.publish(self.rung(door=1))
+            await until(lambda: len(calls) == 1)
+            await while_nothing_more_comes()
+            assert len(calls) == 1
+            if handle is later:
+                await self.stop(framework)
+        await until(lambda: len(calls) == 2)
+        assert calls[1] - calls[0] == pytest.approx(1.0, abs=0.4)
+
 
 class TestOnMemory(EventContract, OnMemory):
+    __test__ = True
+
+
+class TestRestartOnMemory(RestartContract, OnMemory):
+    __test__ = True
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.journal = Path(folder.name, "events.db")
+
+    def make(self) -> Broker:
+        return MemoryBroker(self.journal, cast(Any, reactor))
+
+
+class TestRestartOnRabbitMQ(RestartContract, OnRabbitMQ):
     __test__ = True
 
 

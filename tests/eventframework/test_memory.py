@@ -1,17 +1,29 @@
 """The memory broker's own side: its journal, its bounds, and how it leaves its publishers waiting."""
 
+import sqlite3
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
-from eventframework import Batch, Framework, Policy, PublishRefused, Subscription, Tap, Topology, sync
+from eventframework import (
+    Batch,
+    Framework,
+    Policy,
+    PublishRefused,
+    RetryLater,
+    Subscription,
+    Tap,
+    Topology,
+    sync,
+)
 from eventframework.broker import Delivery
 from eventframework.errors import BrokerUnavailable
 from eventframework.memory import CONFIRM_S, MemoryBroker
@@ -80,6 +92,31 @@ class TestTheJournal(unittest.TestCase):
         await again.stop()
         assert [letter.attempts for letter in dead] == [1]
         assert "no such door" in dead[0].error
+
+    async def test_an_event_whose_failure_the_journal_could_not_note_is_retried_all_the_same(self) -> None:
+        calls: list[int] = []
+
+        async def handler(event: Any) -> None:
+            calls.append(event.door)
+            if len(calls) == 1:
+                raise RetryLater(0.01)
+
+        clock = cast(Any, reactor)
+        broker = MemoryBroker(self.path, clock)
+        framework = Framework(broker, clock)
+        framework.subscribe(self.rung, handler, Policy.ROUND_ROBIN)
+        await framework.start()
+        put_off = broker._journal.put_off
+        answers = iter([fail(PublishRefused("the disk is full"))])
+        broker._journal.put_off = lambda *one: next(answers, None) or put_off(*one)  # type: ignore[method-assign]
+        await framework.publish(self.rung(door=1))
+        await until(lambda: calls == [1, 1])
+        await framework.stop()
+        assert await self.left() == 0
+
+    async def left(self) -> int:
+        with closing(sqlite3.connect(self.path)) as database:
+            return int(database.execute("SELECT count(*) FROM message").fetchone()[0])
 
     async def test_threads_publish_through_the_blocking_call(self) -> None:
         framework = self.framework()

@@ -41,8 +41,8 @@ class Bus:
         self.taken: dict[Subscription, Callable[[Event], Awaitable[None]]] = {}
         self.is_away = False
 
-    def subscribe(self, event: Any, handler: Any, policy: Policy, *, tag: str, prefetch: int) -> None:
-        assert prefetch > 0
+    def subscribe(self, event: Any, handler: Any, policy: Policy, *, tag: str, at_once: int) -> None:
+        assert at_once == 1
         self.taken[Subscription(event, policy, tag)] = handler
 
     async def bring(self, event: Event) -> None:
