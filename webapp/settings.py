@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "webapp.nodes",
     "webapp.api",
     "webapp.dashboard",
+    "webapp.leases",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
