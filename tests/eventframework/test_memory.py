@@ -10,7 +10,6 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.task import Clock
-from twisted.internet.threads import deferToThread
 from twisted.trial import unittest
 
 from eventframework import (
@@ -22,7 +21,6 @@ from eventframework import (
     Subscription,
     Tap,
     Topology,
-    sync,
 )
 from eventframework.broker import Delivery
 from eventframework.errors import BrokerUnavailable
@@ -117,19 +115,6 @@ class TestTheJournal(unittest.TestCase):
     async def left(self) -> int:
         with closing(sqlite3.connect(self.path)) as database:
             return int(database.execute("SELECT count(*) FROM message").fetchone()[0])
-
-    async def test_threads_publish_through_the_blocking_call(self) -> None:
-        framework = self.framework()
-        doors: list[int] = []
-
-        async def handler(event: Any) -> None:
-            doors.append(event.door)
-
-        framework.subscribe(self.rung, handler, Policy.ROUND_ROBIN)
-        await framework.start()
-        await deferToThread(sync.publisher(framework, cast(Any, reactor)), self.rung(door=3))
-        await until(lambda: doors == [3])
-        await framework.stop()
 
     async def take_all(self, expected: int) -> list[int]:
         doors: list[int] = []
