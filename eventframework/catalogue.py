@@ -1,6 +1,7 @@
 """Every event of Picket, one class each; the docstring says who publishes it and what it means.
 
-`account_id` is in every event, so that no consumer has to look it up or trust a payload for it.
+`account_id` is in every event about an account's things, so that no consumer has to look it up or trust a
+payload for it.
 """
 
 from eventframework.event import Event
@@ -55,6 +56,7 @@ class KeyRevoked(Event, frozen=True):
     """Published with the transaction that took a key away: its agents are to be disconnected at once."""
 
     topic = "key_revoked"
+    about = ("key",)
 
     account_id: str
     key: str
@@ -71,3 +73,9 @@ class StateChanged(Event, frozen=True):
     old: str
     new: str
     time_ms: int
+
+
+class EventsCommitted(Event, frozen=True):
+    """Published by a process that has left events in the outbox: a hint to `outbox`, which may get lost."""
+
+    topic = "events_committed"

@@ -1,5 +1,6 @@
 """Waiting by the clock that a component was given: the reactor, or a test's `Clock`."""
 
+import random
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar, cast
@@ -38,6 +39,12 @@ def sleep(clock: Clock, delay_s: float) -> Deferred[None]:
     waking: Deferred[None] = Deferred(lambda _: timer.cancel())
     timer = clock.callLater(delay_s, waking.callback, None)
     return waking
+
+
+def backoff_s(failures: int, slowest_s: float = 15.0) -> float:
+    """How long to wait after so many failures in a row: half a second, doubled each time, never in step."""
+    longest = min(slowest_s, 0.5 * 2.0 ** min(failures - 1, 10))
+    return longest * random.uniform(0.5, 1)  # noqa: S311
 
 
 async def within(clock: Clock, limit_s: float, answer: Deferred[T], what: str) -> T:

@@ -18,10 +18,15 @@ E = TypeVar("E", bound="Event")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that happened, named in the past tense. Subclasses set `topic`, and `version` on a change."""
+    """Something that happened, named in the past tense. Subclasses set `topic`, and `version` on a change.
+
+    `about`: those of these fields that it has say what it is about, and events about one thing keep their
+    order on the way through the outbox.
+    """
 
     topic: ClassVar[str]
     version: ClassVar[int] = 1
+    about: ClassVar[tuple[str, ...]] = ("account_id", "node_id")
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -61,6 +66,11 @@ def handling(envelope: Envelope) -> Iterator[None]:
 def topics() -> dict[str, type[Event]]:
     """Every event class that has been imported, by topic."""
     return {cls.topic: cls for cls in Event.__subclasses__()}
+
+
+def entity(event: Event) -> str:
+    """What the event is about, such as `a0123456789/n0123456789`."""
+    return "/".join(str(getattr(event, name)) for name in event.about if name in event.__struct_fields__)
 
 
 def encode(event: Event, *, event_id: str, time_ms: int, correlation_id: str = "") -> bytes:

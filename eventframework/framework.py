@@ -68,7 +68,11 @@ class Framework:
         """Return once every queue of the event has it for good; raises PublishRefused, BrokerUnavailable."""
         time_ms = int(self._clock.seconds() * 1000)
         body = encode(event, event_id=uuid.uuid4().hex, time_ms=time_ms, correlation_id=correlation.current())
-        await self._broker.publish(EVENTS, event.topic, body)
+        await self.relay(event.topic, body)
+
+    async def relay(self, topic: str, body: bytes) -> None:
+        """Publish an event that is encoded already: published again, it is the same event."""
+        await self._broker.publish(EVENTS, topic, body)
 
     def subscribe(
         self,

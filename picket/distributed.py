@@ -35,7 +35,9 @@ def run_services(settings: Settings, names: Sequence[str], *, verbose: bool) -> 
     if any(cls.uses_django for cls in classes):
         relational.set_up(settings)
     return process.serve(
-        lambda reactor: ServicesProcess(Runner(classes, settings, reactor)), settings, verbose=verbose
+        lambda reactor: ServicesProcess(Runner(classes, settings, reactor), reactor),
+        settings,
+        verbose=verbose,
     )
 
 
@@ -50,12 +52,15 @@ def demand_a_broker(settings: Settings) -> None:
 class ServicesProcess:
     """One or more services."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, reactor: Reactor) -> None:
         self._runner = runner
+        self._reactor = reactor
 
     async def start(self) -> None:
         """Start them, and say so."""
         await self._runner.start()
+        if any(service.uses_django for service in self._runner.services):
+            wiring.hint_the_outbox(self._reactor, self._runner)
         ready(self._runner.name)
 
     async def stop(self) -> None:

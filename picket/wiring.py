@@ -2,10 +2,13 @@
 
 import socket
 
+from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
 
 from agent_gateway.gateway import Gateway
-from eventframework import sync
+from eventframework.catalogue import EventsCommitted
+from eventframework.errors import EventError
+from eventframework.framework import Framework
 from picket import tls
 from picket.reactor import Reactor
 from picket.settings import Settings
@@ -39,6 +42,40 @@ def back_the_web(reactor: Reactor, runner: Runner, *, agents_port: int = 0) -> N
     backend.install(
         timeseries=runner.blocking("query"),
         live=runner.blocking("live"),
-        publish=sync.publisher(runner.bus, reactor),
         agents_port=agents_port,
     )
+    hint_the_outbox(reactor, runner)
+
+
+def hint_the_outbox(reactor: Reactor, runner: Runner) -> None:
+    """Where another process relays what Django commits in this one: tell it of each commit."""
+    from webapp.outbox import waking
+
+    if not runner.hosts("outbox"):
+        hints = Hints(runner.bus)
+        waking.on_commit(lambda: reactor.callFromThread(hints.give))
+
+
+class Hints:
+    """Tells the outbox of commits: one hint at a time, and one more for all that came meanwhile."""
+
+    def __init__(self, bus: Framework) -> None:
+        self._bus = bus
+        self._under_way = self._again = False
+
+    def give(self) -> None:
+        """Give a hint soon; it may get lost."""
+        self._again = True
+        if not self._under_way:
+            self._under_way = True
+            Deferred.fromCoroutine(self._give())
+
+    async def _give(self) -> None:
+        try:
+            while self._again:
+                self._again = False
+                await self._bus.publish(EventsCommitted())
+        except EventError:
+            pass  # It looks by itself every second.
+        finally:
+            self._under_way = False

@@ -33,5 +33,8 @@ class Service:
     async def start(self) -> None:
         """Begin work; messages and calls arrive from now on."""
 
+    async def drain(self) -> None:
+        """Begin nothing more of its own accord, and finish what has begun; the bus is still there."""
+
     async def stop(self) -> None:
         """Finish and close what is the service's own; handlers and calls under way are done by then."""

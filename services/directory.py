@@ -6,10 +6,7 @@ The rules are those of `webapp.nodes`; each call and each event is one step in a
 import json
 from typing import Any
 
-from twisted.logger import Logger
-
 from eventframework.catalogue import AgentConnected, AgentDisconnected, NodeRegistered, StateChanged
-from eventframework.errors import EventError
 from eventframework.event import Event
 from eventframework.framework import Framework
 from eventframework.policy import Policy
@@ -30,7 +27,6 @@ class Directory(Service):
         for event in (NodeRegistered, AgentConnected, AgentDisconnected, StateChanged)
     )
     uses_django = True
-    _log = Logger()
 
     def __init__(self, *, rpc: Dispatcher, threads: DjangoThreads, bus: Framework) -> None:
         self._rpc, self._threads, self._bus = rpc, threads, bus
@@ -47,10 +43,7 @@ class Directory(Service):
 
         Refused: bad_key, no_permission, bad_node_secret, bad_hello.
         """
-        answer, registered = await self._threads.run(_thd_hello, hello)
-        if registered:
-            await self._tell(registered)
-        return answer
+        return await self._threads.run(_thd_hello, hello)
 
     async def assignments(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.Assignment]:
         """Directory.assignments of rpc/picket.thrift. Refused: unknown_node."""
@@ -59,18 +52,11 @@ class Directory(Service):
     async def _note(self, event: Event) -> None:
         await self._threads.run(_thd_note, event)
 
-    async def _tell(self, event: Event) -> None:
-        """The node exists whether or not anybody could be told."""
-        try:
-            await self._bus.publish(event)
-        except EventError as error:
-            self._log.info("{event} was not published: {error}", event=event, error=error)
-
 
 # Models can be imported once Django is set up, which is after this module is found; hence the late imports.
 
 
-def _thd_hello(hello: idl.Hello) -> tuple[idl.Welcome, Event | None]:
+def _thd_hello(hello: idl.Hello) -> idl.Welcome:
     from webapp import errors
     from webapp.nodes.enrol import thd_hello
 
@@ -78,8 +64,7 @@ def _thd_hello(hello: idl.Hello) -> tuple[idl.Welcome, Event | None]:
         found = thd_hello(hello)
     except errors.Refused as error:
         raise Refused(error.code, error.message) from error
-    answer = idl.Welcome(account_id=found.account_id, node_id=found.node_id, node_secret=found.node_secret)
-    return answer, found.registered
+    return idl.Welcome(account_id=found.account_id, node_id=found.node_id, node_secret=found.node_secret)
 
 
 def _thd_assignments(account_id: str, node_id: str) -> list[idl.Assignment]:

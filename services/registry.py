@@ -8,6 +8,7 @@ SERVICES = {
     "archive": "services.archive:Archive",
     "directory": "services.directory:Directory",
     "live": "services.live:Live",
+    "outbox": "services.outbox:Outbox",
     "query": "services.query:Query",
     "state": "services.state:State",
 }

@@ -9,6 +9,7 @@ A service's constructor asks by parameter name:
     stats                    statslib.Stats of its own
     rpc                      the Dispatcher to give its handlers to
     threads                  DjangoThreads
+    topology                 what the services of the whole set-up take
     directory, query, live   an awaited proxy of that service's RPC interface
 """
 
@@ -118,9 +119,13 @@ class Runner:
 
     def blocking(self, service: str) -> Proxy:
         """The same for threads, such as those of WSGI."""
-        if self._hosts(service):
+        if self.hosts(service):
             return local.blocking(INTERFACES[service], self.dispatcher, self._reactor)
         return client.blocking(INTERFACES[service], getattr(self._settings.rpc, service))
+
+    def hosts(self, service: str) -> bool:
+        """Whether that service runs in this process."""
+        return any(cls.name == service for cls in self._classes)
 
     async def start(self) -> None:
         """Bring everything up, what others need first; a failure takes down what was up and is raised."""
@@ -154,6 +159,7 @@ class Runner:
         self._undo.push_async_callback(self.bus.stop)
         await self.bus.start()
         for service in self.services:
+            self._undo.push_async_callback(service.drain)
             await service.start()
             self._log.info("{service} is up", service=service.name)
         if self._listen:
@@ -190,17 +196,15 @@ class Runner:
             "stats": lambda: self.stats(cls.name),
             "rpc": lambda: self.dispatcher,
             "threads": lambda: self.threads,
+            "topology": lambda: topology(self._enabled),
             **{service: lambda service=service: self.client(service) for service in INTERFACES},  # type: ignore[misc]
         }
         if name not in makers:
             raise TypeError(f"{cls.__name__} asks for {name!r}; there are: {', '.join(makers)}")
         return makers[name]()
 
-    def _hosts(self, service: str) -> bool:
-        return any(cls.name == service for cls in self._classes)
-
     def _make_client(self, service: str) -> Proxy:
-        if self._hosts(service):
+        if self.hosts(service):
             return local.connect(INTERFACES[service], self.dispatcher, self._reactor)
         endpoints = getattr(self._settings.rpc, service)
         return client.connect(INTERFACES[service], endpoints, reactor=self._reactor)

@@ -1,14 +1,10 @@
 """What the web app asks of the services behind it: `picket` installs it at start, tests install twins."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from django.db import transaction
-
 import picket.settings
-from eventframework.event import Event
 from webapp.errors import BackendUnavailable
 
 T = TypeVar("T")
@@ -38,7 +34,6 @@ class Live(Protocol):
 class _Installed:
     timeseries: TimeSeries | None = None
     live: Live | None = None
-    publish: Callable[[Event], None] | None = None
     agents_port: int = 0
 
 
@@ -49,14 +44,13 @@ def install(
     *,
     timeseries: TimeSeries | None = None,
     live: Live | None = None,
-    publish: Callable[[Event], None] | None = None,
     agents_port: int = 0,
 ) -> None:
-    """Say once, before the first request, who answers; `publish` blocks until the broker has the event.
+    """Say once, before the first request, who answers.
 
     `agents_port` is where a gateway in this process listens, 0 where there is none.
     """
-    _installed.timeseries, _installed.live, _installed.publish = timeseries, live, publish
+    _installed.timeseries, _installed.live = timeseries, live
     _installed.agents_port = agents_port
 
 
@@ -68,12 +62,6 @@ def timeseries() -> TimeSeries:
 def live() -> Live:
     """The newest frames; BackendUnavailable when none was installed."""
     return _demand(_installed.live, "live data")
-
-
-def publish(event: Event) -> None:
-    """Publish `event` once the transaction is committed; nothing, where no broker was installed."""
-    if _installed.publish:
-        transaction.on_commit(partial(_installed.publish, event), robust=True)
 
 
 def agents_port() -> int:

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "webapp.api",
     "webapp.dashboard",
     "webapp.leases",
+    "webapp.outbox",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

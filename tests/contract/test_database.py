@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-SUITE = ["tests/webapp", "tests/services/test_directory.py"]
+SUITE = ["tests/webapp", "tests/services/test_directory.py", "tests/services/test_outbox.py"]
 
 
 @pytest.mark.parametrize("engine", ["mariadb", "postgres"])

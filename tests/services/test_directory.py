@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from eventframework.catalogue import AgentConnected, AgentDisconnected, NodeRegistered, StateChanged
-from eventframework.errors import BrokerUnavailable
 from eventframework.event import Event
 from eventframework.policy import Policy
 from eventframework.topology import Subscription
@@ -18,28 +17,19 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused
 from services.directory import Directory
 from statslib import Stats
+from tests.services.steps import InThisThread
+from tests.webapp.base import outboxed
 from webapp.accounts.keys import create_key
 from webapp.accounts.models import Account
 
 pytestmark = pytest.mark.django_db
 
 
-class InThisThread:
-    """Runs each step at once, where the test's transaction is."""
-
-    trouble: Exception | None = None
-
-    def run(self, thd_step: Callable[..., Any], *arguments: Any) -> Deferred[Any]:
-        return fail(self.trouble) if self.trouble else succeed(thd_step(*arguments))
-
-
 class Bus:
-    """Keeps what is published and who takes what, or refuses everything."""
+    """Keeps who takes what."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
         self.taken: dict[Subscription, Callable[[Event], Awaitable[None]]] = {}
-        self.is_away = False
 
     def subscribe(self, event: Any, handler: Any, policy: Policy, *, tag: str, at_once: int) -> None:
         assert at_once == 1
@@ -48,11 +38,6 @@ class Bus:
     async def bring(self, event: Event) -> None:
         (handler,) = (handler for taken, handler in self.taken.items() if taken.event is type(event))
         await handler(event)
-
-    async def publish(self, event: Event) -> None:
-        if self.is_away:
-            raise BrokerUnavailable("away")
-        self.events.append(event)
 
 
 class Set:
@@ -101,24 +86,18 @@ def directory() -> Set:
     return Set()
 
 
-def test_hello_makes_a_node_and_tells_of_it_once(directory: Set) -> None:
+def test_hello_makes_a_node_and_leaves_an_event_of_it_once(directory: Set) -> None:
     welcome = directory.hello()
     assert welcome.account_id == directory.account.pk
     directory.hello(node=welcome.node_id, node_secret=welcome.node_secret)
     told = NodeRegistered(account_id=directory.account.pk, node_id=welcome.node_id, name="db1")
-    assert directory.bus.events == [told]
+    assert outboxed() == [told]
 
 
 def test_a_refusal_keeps_its_code_on_the_way(directory: Set) -> None:
     with pytest.raises(Refused) as caught:
         directory.hello(secret="ps_wrong")
     assert caught.value.code == "bad_key"
-
-
-def test_a_node_is_welcome_while_the_broker_is_away(directory: Set) -> None:
-    directory.bus.is_away = True
-    welcome = directory.hello()
-    assert directory.account.nodes.get().pk == welcome.node_id
 
 
 def test_assignments_are_those_of_the_accounts_node(directory: Set) -> None:
@@ -142,7 +121,7 @@ def test_the_queues_that_it_declares_are_those_that_it_takes_from(directory: Set
 
 def test_what_happens_to_a_node_becomes_its_history(directory: Set) -> None:
     node_id = directory.hello().node_id
-    (registered,) = directory.bus.events
+    (registered,) = outboxed()
     connected = directory.connected(node_id)
     for event in (registered, connected, connected):
         result(directory.bus.bring(event))

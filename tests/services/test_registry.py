@@ -8,7 +8,7 @@ import services
 from services.base import Service
 from services.registry import SERVICES, UnknownService, find
 
-NOT_SERVICES = {"__init__", "base", "engines", "registry", "runner", "threads"}
+NOT_SERVICES = {"__init__", "base", "engines", "registry", "rounds", "runner", "threads"}
 
 
 def unlisted(files: set[str]) -> set[str]:

@@ -4,11 +4,13 @@ from typing import Any
 
 from django.test import TestCase
 
+from eventframework.event import Event, decode
 from rpc import idl
 from webapp import backend
 from webapp.accounts.keys import NewKey, create_key
 from webapp.accounts.models import Account, Membership, User
 from webapp.nodes.models import Node
+from webapp.outbox.relay import thd_oldest
 
 
 class Services:
@@ -18,7 +20,6 @@ class Services:
         self.checks: dict[tuple[str, str], list[idl.CheckState]] = {}
         self.snapshots: dict[str, list[idl.NodeSnapshot]] = {}
         self.asked: list[Any] = []
-        self.events: list[Any] = []
 
     def query(self, account_id: str, node_id: str, query: idl.Query) -> idl.Series:
         self.asked.append((account_id, node_id, query))
@@ -34,6 +35,11 @@ class Services:
         ]
 
 
+def outboxed() -> list[Event]:
+    """The events in the outbox, in the order of their writing."""
+    return [decode(row.body)[1] for row in thd_oldest(1000)]
+
+
 class TenantTestCase(TestCase):
     """`owner` and `teammate` share `account`, which has `node` and `key`; `stranger` has `elsewhere`."""
 
@@ -47,7 +53,7 @@ class TenantTestCase(TestCase):
         self.foreign_node = self.elsewhere.nodes.create(name="secret-host", ip_address="192.0.2.99")
         self.key = create_key(self.account, "tests")
         self.services = Services()
-        backend.install(timeseries=self.services, live=self.services, publish=self.services.events.append)
+        backend.install(timeseries=self.services, live=self.services)
         self.addCleanup(backend.install)
 
     def make_account(self, name: str, owner: User, *members: User) -> Account:

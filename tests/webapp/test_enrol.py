@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from eventframework.catalogue import NodeRegistered
 from rpc import idl
-from tests.webapp.base import TenantTestCase
+from tests.webapp.base import TenantTestCase, outboxed
 from webapp.accounts.keys import create_key
 from webapp.errors import Refused
 from webapp.nodes.assignments import thd_assignments
@@ -32,14 +33,15 @@ class EnrolTest(TenantTestCase):
         welcome = self.hello()
         node = self.account.nodes.get(pk=welcome.node_id)
         self.assertEqual((node.name, node.ip_address, node.agent_platform), ("db1", "192.0.2.7", "Linux"))
-        assert welcome.registered
-        self.assertEqual(welcome.registered.node_id, node.pk)
+        told = NodeRegistered(account_id=self.account.pk, node_id=node.pk, name="db1")
+        self.assertEqual(outboxed(), [told])
         self.assertNotEqual(node.secret_hash, welcome.node_secret)
 
     def test_an_agent_comes_back_to_its_node_by_the_secret_it_was_given(self) -> None:
         first = self.hello()
         again = self.hello(node=first.node_id, node_secret=first.node_secret, host="renamed")
-        self.assertEqual((again.node_id, again.node_secret, again.registered), (first.node_id, "", None))
+        self.assertEqual((again.node_id, again.node_secret), (first.node_id, ""))
+        self.assertEqual(len(outboxed()), 1)
         self.assertEqual(self.account.nodes.get(pk=first.node_id).name, "db1")
 
     def test_a_machine_without_the_nodes_secret_is_refused(self) -> None:
@@ -58,6 +60,7 @@ class EnrolTest(TenantTestCase):
     def test_a_hello_whose_answer_was_lost_makes_no_second_node(self) -> None:
         first, second = self.hello(), self.hello()
         self.assertEqual(first.node_id, second.node_id)
+        self.assertEqual(len(outboxed()), 1)
         self.assertEqual(self.refusal(node=first.node_id, node_secret=first.node_secret), "bad_node_secret")
 
     def test_a_node_in_use_is_not_handed_to_whoever_names_its_machine(self) -> None:

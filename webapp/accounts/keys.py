@@ -7,11 +7,12 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import NamedTuple
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from eventframework.catalogue import KeyRevoked
-from webapp import backend
+from webapp import outbox
 from webapp.accounts import vault
 from webapp.accounts.models import Account, ApiKey
 from webapp.errors import Refused
@@ -83,9 +84,10 @@ def note_use(key: ApiKey) -> None:
 
 def revoke_key(account: Account, key: str) -> None:
     """The key opens nothing from now on; Refused("unknown_key") when the account has none such in force."""
-    if not account.keys.filter(key=key, revoked=None).update(revoked=timezone.now()):
-        raise Refused("unknown_key", f"this account has no key {key!r} in force")
-    backend.publish(KeyRevoked(account_id=account.pk, key=key))
+    with transaction.atomic():
+        if not account.keys.filter(key=key, revoked=None).update(revoked=timezone.now()):
+            raise Refused("unknown_key", f"this account has no key {key!r} in force")
+        outbox.publish(KeyRevoked(account_id=account.pk, key=key))
 
 
 def _random(length: int) -> str:

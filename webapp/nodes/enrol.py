@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from eventframework.catalogue import NodeRegistered
+from webapp import outbox
 from webapp.accounts.keys import authenticate_key
 from webapp.accounts.models import Account, ApiKey
 from webapp.errors import Refused
@@ -41,12 +42,11 @@ class Hello(Protocol):
 
 @dataclass(frozen=True)
 class Welcome:
-    """Who the agent is; `node_secret` is empty unless it was made now, `registered` tells of a new node."""
+    """Who the agent is; `node_secret` is empty unless it was made now."""
 
     account_id: str
     node_id: str
     node_secret: str = ""
-    registered: NodeRegistered | None = None
 
 
 def thd_hello(hello: Hello) -> Welcome:
@@ -65,11 +65,10 @@ def thd_hello(hello: Hello) -> Welcome:
 
 
 def _welcome_v1(account: Account, hello: Hello) -> Welcome:
-    node = account.nodes.filter(protocol=1, machine="", ip_address=_address(hello)).first()
-    made = node is None
-    node = node or Node(account=account)
+    known = account.nodes.filter(protocol=1, machine="", ip_address=_address(hello)).first()
+    node = known or Node(account=account)
     _note(node, hello)
-    return Welcome(account.pk, node.pk, registered=_registered(node) if made else None)
+    return Welcome(account.pk, node.pk)
 
 
 def _welcome_back(node: Node, hello: Hello) -> Welcome:
@@ -81,13 +80,11 @@ def _welcome_back(node: Node, hello: Hello) -> Welcome:
 
 
 def _bind(account: Account, hello: Hello) -> Welcome:
-    node = _lost_answer(account, hello)
-    made = node is None
-    node = node or Node(account=account, machine=_cut(hello.machine, 255))
+    node = _lost_answer(account, hello) or Node(account=account, machine=_cut(hello.machine, 255))
     secret = secrets.token_urlsafe(32)
     node.secret_hash = _hash(secret)
     _note(node, hello)
-    return Welcome(account.pk, node.pk, secret, _registered(node) if made else None)
+    return Welcome(account.pk, node.pk, secret)
 
 
 def _lost_answer(account: Account, hello: Hello) -> Node | None:
@@ -97,7 +94,8 @@ def _lost_answer(account: Account, hello: Hello) -> Node | None:
 
 
 def _note(node: Node, hello: Hello) -> None:
-    """Keep what the agent said of itself."""
+    """Keep what the agent said of itself, and tell of a node that is new."""
+    is_new = node._state.adding
     node.host = _cut(hello.host, 255)
     node.name = node.name or node.host or hello.address or node.pk
     node.ip_address = _address(hello)
@@ -106,10 +104,8 @@ def _note(node: Node, hello: Hello) -> None:
     node.agent_platform = _cut(hello.platform, 200)
     node.last_hello = timezone.now()
     node.save()
-
-
-def _registered(node: Node) -> NodeRegistered:
-    return NodeRegistered(account_id=node.account_id, node_id=node.pk, name=node.name)
+    if is_new:
+        outbox.publish(NodeRegistered(account_id=node.account_id, node_id=node.pk, name=node.name))
 
 
 def _address(hello: Hello) -> str | None:
