@@ -23,7 +23,7 @@ import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -218,8 +218,14 @@ def private_engine(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
 
     `state` is for a test that brings a file system of its own, e.g. a small one to fill.
     """
-    shared = pytestconfig.stash[SHARED]
+    with private_engines(pytestconfig) as start:
+        yield start
 
+
+@contextmanager
+def private_engines(config: pytest.Config) -> Iterator[PrivateEngine]:
+    """The same for a fixture of a wider scope."""
+    shared = config.stash[SHARED]
     with ExitStack() as stopping:
 
         def start(name: str, state: Path | None = None, **options: Any) -> Private:

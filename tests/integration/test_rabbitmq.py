@@ -9,7 +9,6 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.task import deferLater
-from twisted.protocols.portforward import ProxyFactory, ProxyServer
 from twisted.trial import unittest
 
 from eventframework import Batch, Framework, PublishRefused, Share, Tap, Topology
@@ -18,30 +17,7 @@ from eventframework.errors import BrokerUnavailable
 from eventframework.rabbitmq import RabbitBroker
 from eventframework.topology import Overflow, Queue
 from tests.contract.brokers import PARTITIONS, until
-
-
-class Side(ProxyServer):
-    factory: "Proxy"
-
-    def connectionMade(self) -> None:
-        self.factory.sides.append(self)
-        super().connectionMade()
-
-
-class Proxy(ProxyFactory):
-    """A way to the broker that can be cut."""
-
-    protocol = Side
-
-    def __init__(self, host: str, port: int) -> None:
-        super().__init__(host, port)
-        self.noisy = False
-        self.sides: list[Any] = []
-
-    def cut(self) -> None:
-        sides, self.sides = self.sides, []
-        for side in sides:
-            side.transport.abortConnection()
+from tests.faults.proxy import Proxy
 
 
 class TestABrokerWhoseConnectionsBreak(unittest.TestCase):
@@ -51,11 +27,9 @@ class TestABrokerWhoseConnectionsBreak(unittest.TestCase):
 
     def setUp(self) -> None:
         there = urlsplit(self.url)
-        self.proxy = Proxy(str(there.hostname), there.port or 5672)
-        port = cast(Any, reactor).listenTCP(0, self.proxy, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        self.addCleanup(self.proxy.cut)
-        self.proxied = self.url.replace(f":{there.port}/", f":{port.getHost().port}/")
+        self.proxy = Proxy(("127.0.0.1", there.port or 0))
+        self.addCleanup(self.proxy.close)
+        self.proxied = self.url.replace(f":{there.port}/", f":{self.proxy.port}/")
         self.stream = f"results{uuid.uuid4().hex[:8]}"
 
     def broker(self, urls: list[str], topology: Topology | None = None) -> RabbitBroker:

@@ -1,0 +1,91 @@
+"""The table of faults: what is done to a load that runs, and how often."""
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ops.engines import rabbitmq
+from tests.faults.counts import missing
+from tests.faults.load import BATCH, KIND_OF, delivered, sent
+from tests.faults.run import Run
+from tests.product import eventually
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`happen` does it once and mends it; `short` and `long` are how often, spread over the load."""
+
+    name: str
+    happen: Callable[[Run], None]
+    short: int
+    long: int
+    proxied: bool = False
+
+
+def stop_broker(run: Run) -> None:
+    """An operator restarts the broker."""
+    run.broker.stop()
+    run.broker.start()
+
+
+def kill_broker(run: Run) -> None:
+    """The broker's machine loses its power, and comes back."""
+    run.broker.kill()
+    run.broker.start()
+
+
+def cut(run: Run) -> None:
+    """Each connection is reset, and again as soon as they are back."""
+    assert run.proxy.cut()
+    eventually(lambda: run.proxy.connections >= 2 * len(run.processes) - 2)
+    assert run.proxy.cut()
+
+
+def black_hole(run: Run) -> None:
+    """Nothing comes through, and nobody is told, for longer than two heartbeats."""
+    run.proxy.hold()
+    time.sleep(4 * run.load.heartbeat_s)
+    run.proxy.release()
+
+
+def hang_consumer(run: Run) -> None:
+    """The owner of the partitions hangs for six heartbeats; others take over what it held within three."""
+    owner = next(call.process for call in reversed(delivered(run.folder)) if KIND_OF[call.tag] == BATCH)
+    run.send(owner, signal.SIGSTOP)
+    began = time.monotonic()
+    time.sleep(1)
+    held = sent(run.folder, "confirmed")
+    eventually(lambda: not missing(run.load, run.folder, held), within_s=3 * run.load.heartbeat_s + 2)
+    run.told.append(f"taken over after {time.monotonic() - began:.1f} s")
+    time.sleep(max(0, 6 * run.load.heartbeat_s - (time.monotonic() - began)))
+    run.send(owner, signal.SIGCONT)
+
+
+def fill_disk(run: Run) -> None:
+    """The disk is full for four heartbeats: the publisher waits, and goes on by itself afterwards."""
+    rabbitmq.control(run.broker.running, "set_disk_free_limit", "100000GB")
+    time.sleep(1)
+    confirmed = run.lines("confirmed")
+    time.sleep(4 * run.load.heartbeat_s)
+    assert run.lines("confirmed") == confirmed
+    rabbitmq.control(run.broker.running, "set_disk_free_limit", "100MB")
+    eventually(lambda: run.lines("confirmed") > confirmed)
+
+
+def kill_consumer(run: Run) -> None:
+    """A consumer is killed, whatever it is at, and started again."""
+    name = run.any_consumer()
+    run.send(name, signal.SIGKILL)
+    run.start(name)
+
+
+FAULTS = (
+    Fault("the broker is stopped and started", stop_broker, short=1, long=4),
+    Fault("the broker is killed and started", kill_broker, short=1, long=10),
+    Fault("each connection is cut", cut, short=3, long=30, proxied=True),
+    Fault("each connection is a black hole", black_hole, short=1, long=3, proxied=True),
+    Fault("the owner of the partitions hangs", hang_consumer, short=1, long=2),
+    Fault("the broker's disk is full", fill_disk, short=1, long=3),
+    Fault("consumers are killed", kill_consumer, short=5, long=40),
+)

@@ -1,0 +1,131 @@
+"""What the fault tests put through the framework, and the files in which its processes write down what was.
+
+    published, confirmed    a line for each event and batch: its kind and number
+    delivered               a line for each call of a handler, by all consumers, in the order of the calls
+    NAME.log, NAME.ready    of each process
+
+The kernel appends a line whole and in its turn, so that a killed process leaves nothing half, and the first
+line of a number and tag is the one that counts: that is how these handlers dedupe.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import msgspec
+
+from eventframework import Event, Policy, Subscription, Tap, Topology
+
+STREAM = "loaded"
+EVENT, BATCH = "event", "batch"
+ANY = "any"
+"""The name here of the ROUND_ROBIN subscription, which has no tag."""
+
+KIND_OF = {ANY: EVENT, "mail": EVENT, "archive": BATCH, "state": BATCH}
+"""The tags of the load, and what each takes."""
+
+
+class Loaded(Event, frozen=True):
+    """The event of the load, with its number as its id; first published at `sent_ms` of the uptime."""
+
+    topic = "loaded"
+
+    sent_ms: int
+
+
+TOPOLOGY = Topology(
+    subscriptions=(
+        Subscription(Loaded, Policy.ROUND_ROBIN),
+        Subscription(Loaded, Policy.SCOPED_ROUND_ROBIN, "mail"),
+    ),
+    taps=(Tap(STREAM, "archive"), Tap(STREAM, "state")),
+)
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """How much, how fast, and how the handlers behave; without `url` in one process, over the memory broker.
+
+    Events and batches are spread evenly over `events / per_s` seconds; 0 is as fast as it goes, `at_once`
+    events under way. Each `poison_every`th event fails always. A handler takes `work_s`.
+    """
+
+    events: int
+    batches: int
+    per_s: int
+    url: str = ""
+    partitions: int = 4
+    batch_bytes: int = 4096
+    at_once: int = 64
+    heartbeat_s: int = 10
+    work_s: float = 0
+    poison_every: int = 0
+
+    @property
+    def total(self) -> int:
+        """Events and batches."""
+        return self.events + self.batches
+
+    def is_poison(self, number: int) -> bool:
+        """Whether the event of that number fails always."""
+        return self.poison_every > 0 and number % self.poison_every == self.poison_every - 1
+
+    def save(self, folder: Path) -> None:
+        """For the processes of this load."""
+        (folder / "load.json").write_bytes(msgspec.json.encode(self))
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """The load of that folder."""
+        return msgspec.json.decode((folder / "load.json").read_bytes(), type=cls)
+
+
+class Sent(NamedTuple):
+    """A line of `published` or `confirmed`."""
+
+    kind: str
+    number: int
+
+
+class Delivered(NamedTuple):
+    """A line of `delivered`: which tag got what, `lag_ms` after its first publish, by which process."""
+
+    tag: str
+    number: int
+    partition: int
+    lag_ms: int
+    process: str
+
+
+class Lines:
+    """A file of such lines that several processes append to."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self._path = folder / name
+        self._file = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+
+    def add(self, line: Sent | Delivered) -> None:
+        """Append it, at once."""
+        os.write(self._file, (" ".join(map(str, line)) + "\n").encode())
+
+
+def sent(folder: Path, name: str) -> set[Sent]:
+    """What `published` or `confirmed` has."""
+    return {Sent(kind, int(number)) for kind, number in _lines(folder / name)}
+
+
+def delivered(folder: Path) -> list[Delivered]:
+    """Every call of a handler so far, in order."""
+    return [
+        Delivered(tag, int(number), int(partition), int(lag_ms), process)
+        for tag, number, partition, lag_ms, process in _lines(folder / "delivered")
+    ]
+
+
+def _lines(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def uptime_ms() -> int:
+    """The one clock that all processes of a machine share."""
+    return time.monotonic_ns() // 1_000_000
