@@ -14,6 +14,7 @@ from twisted.logger import Logger
 
 from eventframework.clock import Clock, sleep
 from eventframework.errors import EventError
+from picket import correlation
 from statslib import Stats
 from timeseries.frames import Frame, encode_batch
 
@@ -164,8 +165,9 @@ class _Lane:
             Deferred.fromCoroutine(self._publish_all())
 
     async def _publish_all(self) -> None:
-        while self._waiting:
-            await self._batcher.publish(self._partition, self._cut())
+        with correlation.scope():  # Its frames are many agents', so it goes by an id of its own.
+            while self._waiting:
+                await self._batcher.publish(self._partition, self._cut())
         self._publishing = False
         idle, self._idle = self._idle, []
         for waiter in idle:

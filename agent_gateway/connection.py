@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from agent import wire
 from agent.wire import Code, Message, WireError
+from picket import correlation
 from picket.settings import Limits
 
 HELLO_BYTES = 16384
@@ -48,7 +49,10 @@ class Registry(Interface):
 
 @implementer(IHandshakeListener, IPushProducer)
 class Connection(Protocol):
-    """Bytes of one agent. `id` is unique to the connection; `held` names why it isn't read at the moment."""
+    """Bytes of one agent. `held` names why it isn't read at the moment.
+
+    `id` is unique to the connection: it is the correlation id of all that its messages cause.
+    """
 
     def __init__(self, registry: Registry, address: str) -> None:
         self.id = uuid4().hex
@@ -89,6 +93,10 @@ class Connection(Protocol):
         if not self._code:
             self._code = "lost" if self._handshaken else "tls_failed"
         self.closing = True
+        with correlation.scope(self.id):
+            self._tell_end(reason)
+
+    def _tell_end(self, reason: Failure) -> None:
         if hasattr(self, "_handler"):
             self._handler.lost(self._code)
         self._registry.closed(self, self._code)
@@ -169,6 +177,10 @@ class Connection(Protocol):
         """Called when the connection is lost."""
 
     def _handle(self) -> None:
+        with correlation.scope(self.id):
+            self._handle_messages()
+
+    def _handle_messages(self) -> None:
         try:
             for message in self._decoder.messages():
                 self._in_message = False

@@ -22,6 +22,7 @@ from eventframework.errors import BrokerUnavailable, EventError
 from eventframework.event import Event
 from eventframework.framework import Framework
 from eventframework.policy import Policy
+from picket import correlation
 from picket.settings import Endpoint, Limits
 from statslib import Stats
 
@@ -148,11 +149,12 @@ class Gateway:
         telling.addBoth(lambda _: self._telling.discard(telling))
 
     async def _publish(self, event: Event) -> None:
-        try:
-            await self._bus.publish(event)
-        except EventError as error:
-            self.stats.increment("events_failed")
-            _log.info("{event} not published: {error}", event=event, error=error)
+        with correlation.scope(correlation.current()):
+            try:
+                await self._bus.publish(event)
+            except EventError as error:
+                self.stats.increment("events_failed")
+                _log.info("{event} not published: {error}", event=event, error=error)
 
     async def _key_revoked(self, event: KeyRevoked) -> None:
         for connection, session in list(self._sessions.items()):

@@ -11,6 +11,7 @@ from agent.wire import ENCODINGS, Code, Message, WireError
 from agent_gateway import hello
 from agent_gateway.batcher import Batcher
 from agent_gateway.connection import Connection
+from picket import correlation
 from picket.settings import Limits
 from rpc import idl
 from rpc.errors import Refused, Unavailable
@@ -105,9 +106,17 @@ class Session:
         except (msgspec.DecodeError, msgspec.ValidationError) as error:
             raise WireError(Code.BAD_HELLO, f"hello does not fit the schema: {error}") from error
         self.connection.hold("hello")
-        Deferred.fromCoroutine(self._introduce(said)).addErrback(self._failed)
+        Deferred.fromCoroutine(self._introduce(said))
 
     async def _introduce(self, said: idl.Hello) -> None:
+        with correlation.scope(self.connection.id):
+            try:
+                await self._ask_directory(said)
+            except Exception:  # noqa: BLE001 - one agent's trouble is no other's
+                _log.failure("hello of {address} failed", address=self.connection.address)
+                self.connection.close(Code.INTERNAL, "the gateway failed")
+
+    async def _ask_directory(self, said: idl.Hello) -> None:
         try:
             welcome = await self._house.directory.hello(said)
             checks = await self._house.directory.assignments(welcome.account_id, welcome.node_id)
@@ -133,10 +142,6 @@ class Session:
         self.connection.send("checks", payload=hello.checks(checks))
         self._house.accepted(self)
         self.connection.release("hello")
-
-    def _failed(self, failure: object) -> None:
-        _log.error("hello of {address} failed: {failure}", address=self.connection.address, failure=failure)
-        self.connection.close(Code.INTERNAL, "the gateway failed")
 
     def _frame(self, message: Message) -> None:
         seq, encoding = message.words
@@ -165,9 +170,8 @@ class Session:
 
     def _refuse(self, seq: str, code: str, text: str) -> None:
         self._house.stats.increment("frames_refused")
-        _log.info(
-            "frame {seq} of {node} refused: {code} {text}", seq=seq, node=self.node_id, code=code, text=text
-        )
+        about = {"account": self.account_id, "node": self.node_id}
+        _log.info("frame {seq} of {node} refused: {code} {text}", seq=seq, code=code, text=text, **about)
         self.connection.send("refused", seq, code, text[:200])
 
 

@@ -61,6 +61,17 @@ def stats(quick: bool) -> None:
     print(json.dumps(figures))
 
 
+@cli.command()
+@click.option("--quick", is_flag=True, help="fewer lines")
+def log(quick: bool) -> None:
+    """What a scope and the debug lines kept in it cost while nothing fails."""
+    from bench import log as bench_log
+
+    lines, figures = bench_log.run(20_000 if quick else 200_000)
+    print("\n".join(lines))
+    print(json.dumps(figures))
+
+
 def _provide(packages: list[str]) -> None:
     """Install the missing packages where we may; else say how."""
     if not packages:

@@ -6,7 +6,7 @@ them) and are ignored when consuming.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
@@ -60,7 +60,8 @@ def handling(envelope: Envelope) -> Iterator[None]:
     try:
         yield
     finally:
-        _handled.reset(token)
+        with suppress(ValueError):  # A coroutine that nobody will finish is closed wherever it is collected.
+            _handled.reset(token)
 
 
 def topics() -> dict[str, type[Event]]:

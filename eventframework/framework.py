@@ -98,7 +98,9 @@ class Framework:
 
         async def handle(delivery: Delivery) -> None:
             envelope, received = decode(delivery.body)
-            with correlation.scope(envelope.correlation_id), handling(envelope):
+            correlation.adopt(envelope.correlation_id)
+            self._log.debug("{tag} handles {topic} {id}", tag=tag, topic=envelope.topic, id=envelope.id)
+            with handling(envelope):
                 await handler(received)  # type: ignore[arg-type]
 
         queue = Subscription(event, policy, tag).queue
@@ -123,6 +125,7 @@ class Framework:
             delay_s = later.delay_s
             await self._insist(lambda: delivery.retry(delay_s, delivery.attempts))
         except Exception as error:  # noqa: BLE001 - what a handler raises is an outcome
+            correlation.fail()
             await self._failed(delivery, error)
         else:
             delivery.done()
@@ -132,12 +135,17 @@ class Framework:
         hopeless = isinstance(error, UnreadableEvent | UnknownEvent)
         told = _told(error)
         if hopeless or attempts > len(self._backoff_s):
-            self._log.error("A dead letter after {attempts} attempts: {error}", attempts=attempts, error=told)
+            said = "A dead letter after {attempts} attempts: {error!r}"
+            self._log.error(said, attempts=attempts, error=error, traceback=told)
             await self._insist(lambda: delivery.bury(told))
             return
         delay_s = self._backoff_s[attempts - 1]
-        self._log.warn("Failed, again in {delay_s} s: {error}", delay_s=delay_s, error=told)
+        self._warn(delay_s, error)
         await self._insist(lambda: delivery.retry(delay_s, attempts))
+
+    def _warn(self, delay_s: float, error: Exception) -> None:
+        said = "Failed, again in {delay_s} s: {error!r}"
+        self._log.warn(said, delay_s=delay_s, error=error, traceback=_told(error))
 
     async def _insist(self, settle: Callable[[], Awaitable[None]]) -> None:
         """Settle it, however often the broker is away; a stop leaves it unsettled, and it comes again."""
@@ -160,7 +168,8 @@ class Framework:
             except Exception as error:  # noqa: BLE001 - what a handler raises is an outcome
                 delay_s = IN_PLACE_S[min(failures, len(IN_PLACE_S) - 1)]
                 failures += 1
-                self._log.warn("Failed, again in {delay_s} s: {error}", delay_s=delay_s, error=_told(error))
+                correlation.fail()
+                self._warn(delay_s, error)
             await self._sleep(delay_s)
 
     async def _sleep(self, delay_s: float) -> None:

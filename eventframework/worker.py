@@ -1,4 +1,4 @@
-"""Running one handler over the deliveries of one consumer, and waiting for those under way."""
+"""Running one handler over the deliveries of one consumer in scopes, and waiting for those under way."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -7,8 +7,11 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from eventframework.broker import Delivery
+from picket import correlation
 
 Handle = Callable[[Delivery], Awaitable[None]]
+
+_log = Logger(namespace="eventframework")
 
 
 class Worker:
@@ -43,12 +46,13 @@ class Worker:
                 run.addCallback(self._finished, run)
 
     async def _run(self, delivery: Delivery) -> None:
-        try:
-            await self._handle(delivery)
-        except CancelledError:
-            pass  # Stopping: left unsettled, so that it comes again.
-        except Exception:  # noqa: BLE001 - one delivery must not end the others
-            Logger(namespace="eventframework").failure("A delivery could not be settled; it will come again")
+        with correlation.scope():
+            try:
+                await self._handle(delivery)
+            except CancelledError:
+                pass  # Stopping: left unsettled, so that it comes again.
+            except Exception:  # noqa: BLE001 - one delivery must not end the others
+                _log.failure("A delivery could not be settled; it will come again")
 
     def _finished(self, _: None, run: Deferred[None]) -> None:
         self._running.discard(run)

@@ -173,11 +173,13 @@ class StatsSection(Section):
 class Log(Section):
     """What a process says on standard error, from `level` on.
 
-    `format` empty: `human` on a terminal, else `json`.
+    `format` empty: `human` on a terminal, else `json`. `kept_lines`: how many lesser lines of a request,
+    message or call are kept until it is known whether it fails; 0: none.
     """
 
     format: Literal["", "human", "json"] = ""
     level: Literal["debug", "info", "warn", "error", "critical"] = "warn"
+    kept_lines: int = Field(default=200, ge=0, le=10_000)
 
 
 def default_home() -> Path:

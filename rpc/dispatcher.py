@@ -12,11 +12,11 @@ from rpc.clock import Clock
 from rpc.errors import RpcError, Unavailable
 from statslib import Stats
 
+_log = Logger(namespace="rpc")
+
 
 class Dispatcher:
     """The handlers of a process, by interface. Counts calls in `stats` as rpc_<interface>_<method>."""
-
-    _log = Logger()
 
     def __init__(self, clock: Clock, stats: Stats) -> None:
         self._clock = clock
@@ -40,29 +40,31 @@ class Dispatcher:
 
     async def call(self, interface: str, method: str, arguments: Sequence[Any]) -> Any:
         """The handler's answer; raises only Refused and Unavailable. Ends at the caller's deadline."""
+        given = arguments[idl.parameters(interface, method).index("context")] or idl.Context()
+        with correlation.scope(given.correlation_id or ""):
+            return await self._call(interface, method, arguments, given.deadline_ms or 0)
+
+    async def _call(self, interface: str, method: str, arguments: Sequence[Any], deadline_ms: int) -> Any:
+        _log.debug("{interface}.{method} is called", interface=interface, method=method)
         try:
             with self._stats.operation(f"rpc_{interface}_{method}"):
-                return await self._answer(interface, method, arguments)
+                return await self._answer(interface, method, arguments, deadline_ms)
         except RpcError:
             raise
         except (CancelledError, TimeoutError) as error:
             raise Unavailable(f"{interface}.{method}: no answer before the caller's deadline") from error
         except Exception as error:
-            self._log.failure("{interface}.{method} failed", interface=interface, method=method)
+            _log.failure("{interface}.{method} failed", interface=interface, method=method)
             raise Unavailable(f"{interface}.{method}: internal error") from error
 
-    async def _answer(self, interface: str, method: str, arguments: Sequence[Any]) -> Any:
+    def _answer(
+        self, interface: str, method: str, arguments: Sequence[Any], deadline_ms: int
+    ) -> Deferred[Any]:
         if interface not in self._handlers:
             raise Unavailable(f"{interface} is not served here")
         handler = getattr(self._handlers[interface], method)
-        given = arguments[idl.parameters(interface, method).index("context")] or idl.Context()
-        deferred = Deferred.fromCoroutine(_within(given, handler, arguments))
-        if given.deadline_ms:
-            left_s = given.deadline_ms / 1000 - self._clock.seconds()
-            deferred.addTimeout(max(left_s, 0.001), self._clock)  # type: ignore[arg-type]
-        return await deferred
-
-
-async def _within(given: idl.Context, handler: Any, arguments: Sequence[Any]) -> Any:
-    with correlation.scope(given.correlation_id or ""):
-        return await handler(*arguments)
+        answer: Deferred[Any] = Deferred.fromCoroutine(handler(*arguments))
+        if deadline_ms:
+            left_s = deadline_ms / 1000 - self._clock.seconds()
+            answer.addTimeout(max(left_s, 0.001), self._clock)  # type: ignore[arg-type]
+        return answer

@@ -7,13 +7,16 @@ RpcError
 
 
 class RpcError(Exception):
-    """Base of this package's errors; `retryable` says whether the same call may succeed later."""
+    """Base of this package's errors. `retryable`: the same call may succeed; `expected`: nothing broke."""
 
     retryable = False
+    expected = False
 
 
 class Refused(RpcError):
     """The service understood and said no, with a code for programs and a message for people."""
+
+    expected = True
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

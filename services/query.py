@@ -2,8 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 import msgspec
 from twisted.internet.threads import deferToThreadPool
@@ -17,6 +17,8 @@ from timeseries import query as reads
 from timeseries.errors import InvalidFrame, InvalidQuery, StoreUnavailable
 from timeseries.store import TimeSeriesStore
 
+T = TypeVar("T")
+
 THREADS = 2
 
 
@@ -28,7 +30,7 @@ class Query(Service):
     def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any) -> None:
         self._rpc, self._store = rpc, store
         self._threads = ThreadPool(1, THREADS, name="query")
-        self._in_thread: Callable[..., Awaitable[Any]] = partial(deferToThreadPool, reactor, self._threads)
+        self._reactor = reactor
 
     async def setup(self) -> None:
         """Answer the interface TimeSeries."""
@@ -39,6 +41,11 @@ class Query(Service):
         """Let what is being decoded finish."""
         if self._threads.started:
             self._threads.stop()
+
+    def _in_thread(self, thd_function: Callable[..., T], *arguments: object) -> Awaitable[T]:
+        """What the function returns, run in a thread with the caller's context variables."""
+        run = copy_context().run
+        return deferToThreadPool(self._reactor, self._threads, run, thd_function, *arguments)
 
     async def query(
         self, account_id: str, _context: idl.Context, node_id: str, query: idl.Query

@@ -16,6 +16,7 @@ def begin(settings: Settings, *, verbose: bool = False) -> None:
     chosen = settings.log
     form = chosen.format or ("human" if sys.stderr.isatty() else "json")
     level = "info" if verbose and chosen.level != "debug" else chosen.level
-    output = Output(sys.stderr, form, level, Redactor(secrets_of(settings)))
+    redact = Redactor(secrets_of(settings))
+    output = Output(sys.stderr, form, level, redact, kept_lines=chosen.kept_lines)
     globalLogBeginner.beginLoggingTo([output], redirectStandardIO=False, discardBuffer=True)
-    take_over(logging.DEBUG)
+    take_over(logging.DEBUG if chosen.kept_lines else getattr(logging, level.upper()))

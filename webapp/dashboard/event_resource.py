@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
+from picket import correlation
 from webapp import live_ticket
 from webapp.dashboard.event_stream import Viewer
 from webapp.errors import Refused
@@ -38,6 +39,12 @@ class Events(Resource):
 
     def render_GET(self, request: Any) -> bytes | int:  # noqa: N802
         """Twisted's: begin a stream, or say why not."""
+        given = (request.getHeader(name) or "" for name in ("x-request-id", "traceparent"))
+        with correlation.scope(correlation.from_headers(*given)) as work:
+            request.setHeader(b"x-request-id", work.id.encode())
+            return self._render(request)
+
+    def _render(self, request: Any) -> bytes | int:
         try:
             account_id = live_ticket.read(_argument(request, b"ticket"), self._secret_key)
         except Refused as error:

@@ -13,9 +13,9 @@ from picket.log.redact import Redactor
 class Logged:
     """An output in one form, and a logger of its own."""
 
-    def __init__(self, form: str = "json", level: str = "debug", secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, form: str = "json", level: str = "debug", kept_lines: int = 0) -> None:
         self.stream = io.StringIO()
-        self.output = Output(self.stream, form, level, Redactor(secrets))
+        self.output = Output(self.stream, form, level, Redactor(), kept_lines=kept_lines)
         self.log = Logger(namespace="tests", observer=self.output)
 
     @property
