@@ -31,6 +31,7 @@ run-engines: install engines ## the product as separate processes on the real en
 
 bench: install-dev ## every benchmark, short form, beside its peers
 	@$(BIN)/python -m bench ingest --quick
+	@$(BIN)/python -m bench events --quick
 
 lock: install-dev ## pin anew what setup.py asks for
 	@ops/make/lock

@@ -4,11 +4,17 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from bench.errors import BenchError
 from ops.engines.errors import EngineError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -19,10 +25,10 @@ def cli() -> None:
 @cli.command()
 def install() -> None:
     """Install the peers that are missing (Debian, as root)."""
-    from bench import ingest
+    from bench import events, ingest
     from ops.engines.install import debian
 
-    debian(ingest.missing(list(ingest.PEERS)))
+    debian(ingest.missing(list(ingest.PEERS)) + events.missing())
 
 
 @cli.command("ingest")
@@ -34,20 +40,13 @@ def install() -> None:
 @click.option("--in-flight", type=int, help="frames that a connection sends before it waits")
 def ingest_(quick: bool, peers: str, **sizes: int | None) -> None:
     """CPU-seconds per million points, from the agent's socket to durable and queryable."""
-    from dataclasses import replace
-
     from bench import ingest
 
     wanted = list(ingest.PEERS) if peers == "all" else [] if peers == "none" else peers.split(",")
     if unknown := set(wanted) - set(ingest.PEERS):
         raise BenchError(f"no such peer: {', '.join(unknown)}; there are {', '.join(ingest.PEERS)}")
     _provide(ingest.missing(wanted))
-    size = replace(
-        ingest.QUICK if quick else ingest.Size(), **{k: v for k, v in sizes.items() if v is not None}
-    )
-    lines, figures = ingest.run(size, wanted)
-    print("\n".join(lines))
-    print(json.dumps(figures))
+    _tell(*ingest.run(_sized(ingest.QUICK if quick else ingest.Size(), sizes), wanted))
 
 
 @cli.command()
@@ -67,7 +66,33 @@ def log(quick: bool) -> None:
     """What a scope and the debug lines kept in it cost while nothing fails."""
     from bench import log as bench_log
 
-    lines, figures = bench_log.run(20_000 if quick else 200_000)
+    _tell(*bench_log.run(20_000 if quick else 200_000))
+
+
+@cli.command("events")
+@click.option("--quick", is_flag=True, help="a short run, under 90 s on two cores")
+@click.option("--rounds", type=int, help="measured rounds; one more warms up")
+@click.option("--events", type=int, help="events a round, as fast as it goes")
+@click.option("--batches", type=int, help="batches of 128 kB a round")
+@click.option("--rate", type=float, help="events a second for the time from publish to handler")
+@click.option("--seconds", type=float, help="how long that is, each round")
+def events_(quick: bool, **sizes: float | None) -> None:
+    """Events and batches a second on RabbitMQ beside bare pika, and in memory."""
+    from bench import events
+
+    _provide(events.missing())
+    _tell(*events.run(_sized(events.QUICK if quick else events.Size(), sizes)))
+
+
+S = TypeVar("S", bound="DataclassInstance")
+
+
+def _sized(size: S, given: Mapping[str, float | None]) -> S:
+    """That size, but for what was given."""
+    return replace(size, **{name: value for name, value in given.items() if value is not None})
+
+
+def _tell(lines: list[str], figures: dict[str, float]) -> None:
     print("\n".join(lines))
     print(json.dumps(figures))
 

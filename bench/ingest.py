@@ -6,7 +6,7 @@ the others rest, in an order that moves on by one each round. Round 0 warms up a
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from bench.peers.carbon import SLOTS, Carbon
 from bench.peers.victoriametrics import VictoriaMetrics
 from bench.points import INTERVAL_MS, Span
 from bench.server import Contender, Server
+from bench.turns import turns
 
 PEERS: dict[str, type[Contender]] = {"victoriametrics": VictoriaMetrics, "carbon": Carbon}
 
@@ -75,14 +76,9 @@ def _home(folder: str, contender: Contender) -> Path:
 def _rounds(servers: dict[str, Server], spans: Sequence[Span]) -> dict[str, list[Cost]]:
     costs: dict[str, list[Cost]] = {name: [] for name in servers}
     for number, span in enumerate(spans):
-        for name in _turns(list(servers), number):
+        for name in turns(list(servers), number):
             costs[name].append(cost(servers[name].pid, servers[name].prepare(span)))
     return {name: measured[1:] for name, measured in costs.items()}
-
-
-def _turns(names: list[str], number: int) -> Iterator[str]:
-    shift = number % len(names)
-    yield from names[shift:] + names[:shift]
 
 
 def _figures(rounds: report.Rounds, points: int, lost: int) -> dict[str, float]:

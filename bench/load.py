@@ -10,7 +10,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from typing import Any
 
 import uvloop
 
+from bench.child import Child, child
 from bench.errors import BenchError
 from bench.fleet import Fleet, Identity, Target
 from bench.points import Span
@@ -27,45 +27,31 @@ from bench.points import Span
 class Load:
     """The other end: a load process as the benchmark sees it. BenchError when it fails; it tells why."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, process: Child) -> None:
         self._process = process
 
     def connect(self, target: Target) -> None:
         """Open all connections."""
-        self._ask("connect", asdict(target))
+        self._process.ask("connect", asdict(target))
 
     def prepare(self, span: Span) -> None:
         """Make the frames of a span."""
-        self._ask("prepare", asdict(span))
+        self._process.ask("prepare", asdict(span))
 
     def send(self) -> None:
         """Send them; returns when every one is acknowledged."""
-        self._ask("send")
+        self._process.ask("send")
 
     def acknowledged(self) -> list[Identity]:
         """All frames acknowledged so far."""
-        return [Identity(*fields) for fields in self._ask("acknowledged")]
-
-    def _ask(self, *command: object) -> Any:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(command).encode() + b"\n")
-            self._process.stdin.flush()
-            return json.loads(self._process.stdout.readline())
-        except (OSError, json.JSONDecodeError) as error:
-            raise BenchError(f"the load ended at {command[0]!r}") from error
+        return [Identity(*fields) for fields in self._process.ask("acknowledged")]
 
 
 @contextmanager
 def process() -> Iterator[Load]:
     """A load process, for the length of the context."""
-    argv = [sys.executable, "-m", "bench.load"]
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
-        try:
-            yield Load(child)
-        finally:
-            child.terminate()
+    with child("bench.load") as started:
+        yield Load(started)
 
 
 def main() -> None:
