@@ -12,6 +12,7 @@ from pika.exceptions import AMQPError
 from pika.spec import Basic
 from twisted.internet.defer import Deferred, DeferredSemaphore
 
+from eventframework.acks import Acks
 from eventframework.clock import Clock, within
 from eventframework.errors import BrokerUnavailable, PublishRefused
 
@@ -27,6 +28,7 @@ class Channel:
         self.raw = raw
         self.clock = clock
         self._expected: set[Deferred[Any]] = set()
+        self.acks = Acks(clock, self._acknowledge)
         raw.add_on_close_callback(self._on_close)
 
     def expect(self) -> Deferred[Any]:
@@ -48,10 +50,10 @@ class Channel:
         except AMQPError as error:
             raise BrokerUnavailable(f"{method}: {error!r}") from error
 
-    def acknowledge(self, delivery_tag: int) -> None:
-        """Settle a delivery; on a channel that has ended, it will come again instead."""
+    def _acknowledge(self, delivery_tag: int, multiple: bool) -> None:
+        """Settle deliveries; on a channel that has ended, they will come again instead."""
         with suppress(BrokerUnavailable):
-            self.send("basic_ack", delivery_tag=delivery_tag)
+            self.send("basic_ack", delivery_tag=delivery_tag, multiple=multiple)
 
     def _arrived(self, result: Any, answer: Deferred[Any]) -> Any:
         self._expected.discard(answer)

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from eventframework.amqp import ANSWER_S, Channel
 from eventframework.clock import Reactor, sleep, stop_timer, within
 from eventframework.errors import BrokerUnavailable
+from eventframework.framing import Framing
 
 HEARTBEAT_S = 10
 BLOCKED_S = 30
@@ -29,6 +30,7 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
         self._reactor = reactor
         self._limits: list[Any] = []
         self._impl._adapter_disconnect_stream = self.hang_up
+        Framing(self._impl)
 
     def leave(self) -> None:
         """Say goodbye and close; without an answer, hang up."""

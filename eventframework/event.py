@@ -5,16 +5,16 @@ Wire form: `{"id": "32 hex digits", "topic": "node_updated", "version": 1, "time
 them) and are ignored when consuming.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, ClassVar, TypeVar
+from functools import cache
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from eventframework.errors import UnknownEvent, UnreadableEvent
 
 E = TypeVar("E", bound="Event")
+D = TypeVar("D")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,23 +29,23 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     about: ClassVar[tuple[str, ...]] = ("account_id", "node_id")
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """An event on the wire, with what every message carries."""
+class Envelope(msgspec.Struct, Generic[D], frozen=True):
+    """What every message carries besides the event; `data` is that, typed or still as it came."""
 
     id: str
     topic: str
     version: int
     time_ms: int
-    data: msgspec.Raw
+    data: D
     correlation_id: str = ""
 
 
-_handled: ContextVar[Envelope] = ContextVar("handled")
-_envelope = msgspec.json.Decoder(Envelope)
+_handled: ContextVar[Envelope[Any]] = ContextVar("handled")
+_untyped = msgspec.json.Decoder(Envelope[msgspec.Raw])
 _encoder = msgspec.json.Encoder()
 
 
-def current() -> Envelope:
+def current() -> Envelope[Any]:
     """The envelope of the event that is being handled; raises LookupError outside of a handler.
 
     Its `id` is the same at every delivery of the event: by it, what must not happen twice is told apart.
@@ -53,15 +53,9 @@ def current() -> Envelope:
     return _handled.get()
 
 
-@contextmanager
-def handling(envelope: Envelope) -> Iterator[None]:
-    """Within it, `current()` is this envelope, in coroutines and threads that copy the context too."""
-    token = _handled.set(envelope)
-    try:
-        yield
-    finally:
-        with suppress(ValueError):  # A coroutine that nobody will finish is closed wherever it is collected.
-            _handled.reset(token)
+def handle_in_context(envelope: Envelope[Any]) -> None:
+    """From now on `current()` is this envelope, here and wherever this context is copied to."""
+    _handled.set(envelope)
 
 
 def topics() -> dict[str, type[Event]]:
@@ -76,25 +70,42 @@ def entity(event: Event) -> str:
 
 def encode(event: Event, *, event_id: str, time_ms: int, correlation_id: str = "") -> bytes:
     """The wire form of an event."""
-    data = msgspec.Raw(_encoder.encode(event))
-    return _encoder.encode(Envelope(event_id, event.topic, event.version, time_ms, data, correlation_id))
+    return _encoder.encode(Envelope(event_id, event.topic, event.version, time_ms, event, correlation_id))
 
 
-def decode_envelope(body: bytes) -> Envelope:
-    """The envelope of a message; raises UnreadableEvent."""
+def decode_envelope(body: bytes) -> Envelope[msgspec.Raw]:
+    """The envelope of a message, whatever its topic; raises UnreadableEvent."""
     try:
-        return _envelope.decode(body)
+        return _untyped.decode(body)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise UnreadableEvent(f"not an event: {error}") from error
 
 
-def decode(body: bytes) -> tuple[Envelope, Event]:
+def decode(body: bytes) -> tuple[Envelope[Event], Event]:
     """The envelope and the typed event of a message; raises UnreadableEvent or UnknownEvent."""
-    envelope = decode_envelope(body)
-    cls: Any = topics().get(envelope.topic)
-    if cls is None:
-        raise UnknownEvent(f"no event has the topic {envelope.topic!r}")
+    topic = decode_envelope(body).topic
+    if topic not in topics():
+        raise UnknownEvent(f"no event has the topic {topic!r}")
+    envelope = decode_as(body, topics()[topic])
+    return envelope, envelope.data
+
+
+def decode_as(body: bytes, expected: type[E]) -> Envelope[E]:
+    """The same in one pass, for one type of event; raises UnknownEvent when it is another."""
     try:
-        return envelope, msgspec.json.decode(envelope.data, type=cls)
-    except msgspec.ValidationError as error:
-        raise UnreadableEvent(f"{envelope.topic}: {error}") from error
+        envelope = _decoder(expected).decode(body)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        _demand_topic(decode_envelope(body), expected)
+        raise UnreadableEvent(f"{expected.topic}: {error}") from error
+    _demand_topic(envelope, expected)
+    return envelope
+
+
+@cache
+def _decoder(expected: type[E]) -> "msgspec.json.Decoder[Envelope[E]]":
+    return msgspec.json.Decoder(Envelope[expected])  # type: ignore[valid-type]
+
+
+def _demand_topic(envelope: Envelope[Any], expected: type[Event]) -> None:
+    if envelope.topic != expected.topic:
+        raise UnknownEvent(f"its topic is {envelope.topic!r}, and not {expected.topic!r}")

@@ -11,7 +11,7 @@ from twisted.logger import Logger
 from eventframework.broker import Broker, Consumer, Delivery, Hook
 from eventframework.clock import Clock, sleep, within
 from eventframework.errors import BrokerUnavailable, EventError, RetryLater, UnknownEvent, UnreadableEvent
-from eventframework.event import Event, decode, encode, handling
+from eventframework.event import Event, decode_as, encode, handle_in_context
 from eventframework.policy import Policy
 from eventframework.stream import Stream
 from eventframework.topology import EVENTS, Queue, Subscription
@@ -97,11 +97,11 @@ class Framework:
             raise ValueError(f"{event.topic}: {at_once} at once of the {prefetch} that may be here")
 
         async def handle(delivery: Delivery) -> None:
-            envelope, received = decode(delivery.body)
+            envelope = decode_as(delivery.body, event)
             correlation.adopt(envelope.correlation_id)
             self._log.debug("{tag} handles {topic} {id}", tag=tag, topic=envelope.topic, id=envelope.id)
-            with handling(envelope):
-                await handler(received)  # type: ignore[arg-type]
+            handle_in_context(envelope)
+            await handler(envelope.data)
 
         queue = Subscription(event, policy, tag).queue
         self._consume(queue, lambda delivery: self._once(handle, delivery), prefetch, at_once)

@@ -63,6 +63,8 @@ class RabbitBroker:
 
     async def stop(self) -> None:
         """Close both connections; `start` returns, if it still waited."""
+        if self._channel is not None:
+            self._channel.acks.flush()
         await self._consuming.stop()
         await self._publishing.stop()
         self._started()
@@ -233,6 +235,7 @@ class RabbitConsumer:
 
     def _on_message(self, _: Any, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         if self._channel is not None:
+            self._channel.acks.delivered(method.delivery_tag)
             self.take(RabbitDelivery(self, self._channel, method, properties, body))
 
 
@@ -260,7 +263,7 @@ class RabbitDelivery:
 
     def done(self) -> None:
         """Acknowledge it."""
-        self._channel.acknowledge(self._tag)
+        self._channel.acks.settle(self._tag)
 
     async def retry(self, delay_s: float, attempts: int) -> None:
         """Send a copy on the long way back to its queue, then acknowledge it."""
