@@ -71,8 +71,11 @@ class Bus:
 
 
 def said(body: bytes) -> str:
+    return told_by(decode(body)[1])
+
+
+def told_by(event: Any) -> str:
     """`n1 3`: the third change of node n1."""
-    event: Any = decode(body)[1]
     return f"{event.node_id} {event.changes['name'][1]}"
 
 
@@ -202,7 +205,7 @@ def test_while_the_broker_is_away_it_tries_less_and_less_often_and_goes_on_when_
 
 
 def test_an_entity_whose_event_is_refused_waits_and_the_others_go_on(there: Set) -> None:
-    there.bus.trouble = lambda event: PublishRefused("full") if event.node_id == "n1" else None
+    there.bus.trouble = lambda event: PublishRefused("full") if told_by(event) == "n1 1" else None
     there.commit("n1", "n2", "n1")
     _, stats = there.start()
     there.commit("n2", "n1")
@@ -213,6 +216,25 @@ def test_an_entity_whose_event_is_refused_waits_and_the_others_go_on(there: Set)
     for _ in range(5):
         there.look()
     assert there.bus.told[2:] == ["n1 1", "n1 2", "n1 3"]
+
+
+def test_an_entity_that_was_taken_again_waits_no_longer_than_others_when_it_is_refused_anew(
+    there: Set,
+) -> None:
+    there.bus.trouble = lambda _: PublishRefused("full")
+    there.commit("n1")
+    there.start()
+    for _ in range(60):
+        there.look()
+    there.bus.trouble = lambda _: None
+    for _ in range(16):
+        there.look()
+    there.bus.trouble = lambda _: PublishRefused("full")
+    there.commit("n1")
+    there.look()
+    there.bus.trouble = lambda _: None
+    there.look()
+    assert there.bus.told == ["n1 1", "n1 2"]
 
 
 def test_an_event_that_no_service_takes_is_dropped_and_counted(there: Set) -> None:

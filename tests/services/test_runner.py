@@ -37,6 +37,9 @@ class Recorder(Service):
     async def start(self) -> None:
         steps.append(f"{self.name} start")
 
+    async def drain(self) -> None:
+        steps.append(f"{self.name} drain")
+
     async def stop(self) -> None:
         steps.append(f"{self.name} stop")
 
@@ -77,6 +80,18 @@ class Second(Recorder):
 
     async def updated(self, event: NodeUpdated) -> None:
         self.seen.append(event.node_id)
+
+
+class Talkative(Recorder):
+    """Has something to say at the end."""
+
+    name = "talkative"
+
+    def __init__(self, *, bus: Framework) -> None:
+        self.bus = bus
+
+    async def drain(self) -> None:
+        await self.bus.publish(NodeUpdated(account_id="a1", node_id="last", changes={}))
 
 
 class Broken(Recorder):
@@ -120,6 +135,8 @@ class RunnerTest(TestCase):
             "second setup",
             "query start",
             "second start",
+            "second drain",
+            "query drain",
             "second stop",
             "query stop",
         ]
@@ -146,6 +163,12 @@ class RunnerTest(TestCase):
         await runner.bus.publish(NodeUpdated(account_id="a1", node_id="n1", changes={}))
         await runner.stop()
         assert Second.seen == ["n1"]
+
+    async def test_a_service_that_drains_can_still_publish(self) -> None:
+        runner = self.make(Second, Talkative)
+        await runner.start()
+        await runner.stop()
+        assert Second.seen == ["last"]
 
     async def test_interfaces_listen_and_blocking_proxies_answer(self) -> None:
         runner = self.make(First, listen=True)
