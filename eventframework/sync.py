@@ -5,6 +5,7 @@ Django's changes are told by `webapp.outbox.publish`, which needs no broker; thi
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import copy_context
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -19,15 +20,15 @@ from eventframework.framework import Framework
 def publisher(framework: Framework, reactor: Reactor, within_s: float = 15.0) -> Callable[[Event], None]:
     """A blocking `publish(event)` for any number of threads, but the reactor's.
 
-    The thread's correlation id goes with the event, for asyncio's reactor keeps the context of a call.
-    It raises what Framework.publish raises, BrokerUnavailable also when there was no answer `within_s`.
+    The thread's correlation id goes with the event. Raises what Framework.publish raises, BrokerUnavailable
+    also when there was no answer `within_s`.
     """
 
     def publish(event: Event) -> None:
         if isInIOThread():
             raise RuntimeError("this is the reactor's thread, which must not block: await Framework.publish")
         outcome: Future[None] = Future()
-        reactor.callFromThread(_publish, framework, event, outcome)
+        reactor.callFromThread(copy_context().run, _publish, framework, event, outcome)
         try:
             outcome.result(within_s)
         except TimeoutError:

@@ -11,7 +11,6 @@ from twisted.trial import unittest
 
 from eventframework import BrokerUnavailable, Framework, Policy, PublishRefused, sync
 from eventframework.memory import MemoryBroker
-from picket import correlation
 from tests.contract.brokers import Inbox, ringing, until
 
 THREADS, EACH = 16, 25
@@ -44,21 +43,6 @@ class TestPublishingFromThreads(unittest.TestCase):
         for thread in range(THREADS):
             mine = range(thread * EACH, (thread + 1) * EACH)
             assert [door for door in inbox.doors if door in mine] == list(mine)
-
-    async def test_the_threads_correlation_id_goes_with_the_event(self) -> None:
-        rung, seen = ringing(), []
-
-        async def handler(_: Any) -> None:
-            seen.append(correlation.current())
-
-        publish = sync.publisher(await self.started(rung, handler), cast(Any, reactor))
-
-        def work() -> None:
-            with correlation.scope("r1"):
-                publish(rung(door=1))
-
-        await deferToThread(work)
-        await until(lambda: seen == ["r1"])
 
     async def test_the_reactors_thread_is_refused(self) -> None:
         rung, inbox = ringing(), Inbox()
