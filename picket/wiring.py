@@ -1,6 +1,7 @@
 """What both shapes of the product put together in the same way, out of the parts that a Runner has."""
 
 import socket
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThread
@@ -47,13 +48,14 @@ def back_the_web(reactor: Reactor, runner: Runner, *, agents_port: int = 0) -> N
     hint_the_outbox(reactor, runner)
 
 
-def hint_the_outbox(reactor: Reactor, runner: Runner) -> None:
-    """Where another process relays what Django commits in this one: tell it of each commit."""
+def hint_the_outbox(reactor: Reactor, runner: Runner) -> Callable[[], None]:
+    """Where another process relays what Django commits in this one: tell it of commits, till this is ended."""
     from webapp.outbox import waking
 
-    if not runner.hosts("outbox"):
-        hints = Hints(runner.bus)
-        waking.on_commit(lambda: reactor.callFromThread(hints.give))
+    if runner.hosts("outbox"):
+        return lambda: None
+    hints = Hints(runner.bus)
+    return waking.on_commit(lambda: reactor.callFromThread(hints.give))
 
 
 class Hints:
