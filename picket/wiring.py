@@ -49,7 +49,7 @@ def back_the_web(reactor: Reactor, runner: Runner, *, agents_port: int = 0) -> N
 
 
 def hint_the_outbox(reactor: Reactor, runner: Runner) -> Callable[[], None]:
-    """Where another process relays what Django commits in this one: tell it of commits, till this is ended."""
+    """Where another process relays what Django commits in this one: tell it of commits, until ended."""
     from webapp.outbox import waking
 
     if runner.hosts("outbox"):
