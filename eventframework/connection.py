@@ -10,14 +10,18 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, wrapClientTLS
 from twisted.internet.ssl import optionsForClientTLS
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from eventframework.amqp import ANSWER_S, Channel
 from eventframework.clock import Reactor, sleep, stop_timer, within
-from eventframework.errors import BrokerUnavailable
+from eventframework.errors import BrokerForbids, BrokerUnavailable, TopologyClash
 from eventframework.framing import Framing
+from eventframework.translate import translated, translating
+
+CONNECT_S = 10.0
+"""For the way there, and again for the login."""
 
 HEARTBEAT_S = 10
-BLOCKED_S = 30
 FLUSH_S = 2.0
 SLOWEST_RETRY_S = 15.0
 
@@ -29,6 +33,8 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
         super().__init__(parameters, custom_reactor=reactor)
         self._reactor = reactor
         self._limits: list[Any] = []
+        self._said: Exception | None = None
+        self.ready: Deferred[Any] | None
         self._impl._adapter_disconnect_stream = self.hang_up
         Framing(self._impl)
 
@@ -45,10 +51,17 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
             self.transport.loseConnection()
 
     def connectionLost(self, reason: Any = None) -> None:  # noqa: N802
-        """The end, whoever wanted it."""
+        """The end, whoever wanted it; pika would forget what the broker said of it."""
         for limit in self._limits:
             stop_timer(limit)
-        super().connectionLost(reason)
+        self._said = self._impl._error
+        super().connectionLost(Failure(self._said) if self._said else reason)
+
+    def _on_connection_failed(self, _: Any, error: Exception | None = None) -> None:
+        """The login failed; pika would not tell why."""
+        if self.ready is not None:
+            ready, self.ready = self.ready, None
+            ready.errback(self._said or error or ConnectionError("closed"))
 
     def on_blocked(self, block: Callable[[bool], None]) -> None:
         """Tell when the broker blocks publishers and when it does no more."""
@@ -57,27 +70,44 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
 
     async def open_channel(self, clock: Reactor) -> Channel:
         """A new channel."""
-        opened = await within(clock, ANSWER_S, self.channel(), "channel")
-        return Channel(opened._channel, clock)
+        return Channel((await self.twisted_channel(clock))._channel, clock)
+
+    async def twisted_channel(self, clock: Reactor) -> Any:
+        """A new channel of pika's own kind."""
+        with translating("channel"):
+            return await within(clock, ANSWER_S, self.channel(), "channel")
 
 
 Up = Callable[["Link", Channel], Awaitable[None]]
 
 
 class Link:
-    """A connection with one channel. `up` prepares each new one, `down` learns of its end."""
+    """A connection with one channel. `up` prepares each new one, `down` learns of its end.
+
+    `problem` is why there is none at the moment, and `changed` is called when that changes. Each problem is
+    logged once, however often it is met.
+    """
 
     def __init__(
-        self, urls: Sequence[str], reactor: Reactor, name: str, up: Up, down: Callable[[], None]
+        self,
+        urls: Sequence[str],
+        reactor: Reactor,
+        name: str,
+        up: Up,
+        down: Callable[[], None],
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self._urls = list(urls)
         self._reactor = reactor
         self._name = name
         self._up = up
         self._down = down
+        self._changed = changed
         self._protocol: _Protocol | None = None
         self._running: Deferred[None] | None = None
         self._stopping = False
+        self.problem = "not connected yet"
+        self._told: set[str] = set()
         self._log = Logger(namespace="eventframework.connection")
 
     def start(self) -> None:
@@ -107,10 +137,17 @@ class Link:
             self._protocol.on_blocked(block)
 
     async def twisted_channel(self) -> Any:
-        """A second channel, of pika's own kind; raises BrokerUnavailable."""
+        """Another channel, of pika's own kind; raises BrokerUnavailable."""
+        return await self._connected().twisted_channel(self._reactor)
+
+    async def channel(self) -> Channel:
+        """Another channel; raises BrokerUnavailable."""
+        return await self._connected().open_channel(self._reactor)
+
+    def _connected(self) -> _Protocol:
         if self._protocol is None:
-            raise BrokerUnavailable("not connected")
-        return await within(self._reactor, ANSWER_S, self._protocol.channel(), "channel")
+            raise BrokerUnavailable(self.problem)
+        return self._protocol
 
     async def _run(self) -> None:
         turn = failures = 0
@@ -122,9 +159,23 @@ class Link:
                 failures = 0
             except Exception as error:  # noqa: BLE001 - whatever it was, the answer is to try the next host
                 failures += 1
-                self._log.warn("{name}: no connection: {error!r}", name=self._name, error=error)
+                self._failed(error, url)
             if not self._stopping:
                 await self._pause(failures)
+
+    def _failed(self, error: Exception, url: str) -> None:
+        """A person has to hear of it, but not at every attempt."""
+        problem = translated(error, f"RabbitMQ at {url.rpartition('@')[2]}")
+        self._has(str(problem))
+        if self.problem not in self._told:
+            self._told.add(self.problem)
+            mendable = isinstance(problem, BrokerForbids | TopologyClash)
+            say = self._log.error if mendable else self._log.warn
+            say("{name}: {problem}; trying on", name=self._name, problem=self.problem)
+
+    def _has(self, problem: str) -> None:
+        self.problem = problem
+        self._changed()
 
     async def _pause(self, failures: int) -> None:
         """Longer after each failure, and never in step with the others who lost the same broker."""
@@ -141,8 +192,11 @@ class Link:
         self._protocol = protocol
         try:
             await self._up(self, await protocol.open_channel(self._reactor))
+            self._told.clear()
+            self._has("")
             reason = await closed
-            self._log.info("{name}: closed: {reason}", name=self._name, reason=reason)
+            self._has(f"the connection to RabbitMQ ended: {reason}")
+            self._log.info("{name}: {reason}", name=self._name, reason=self.problem)
         finally:
             self._protocol = None
             self._down()
@@ -150,17 +204,16 @@ class Link:
 
     async def _connect(self, parameters: URLParameters) -> _Protocol:
         parameters.heartbeat = HEARTBEAT_S
-        parameters.blocked_connection_timeout = BLOCKED_S
         parameters.client_properties = {"connection_name": self._name}
         endpoint: Any = HostnameEndpoint(cast(Any, self._reactor), parameters.host, parameters.port)
         if parameters.ssl_options is not None:
             endpoint = wrapClientTLS(optionsForClientTLS(parameters.host), endpoint)
         protocol = _Protocol(parameters, self._reactor)
-        ready = protocol.ready
+        ready = cast(Deferred[Any], protocol.ready)
         connect: Any = connectProtocol
-        await within(self._reactor, ANSWER_S, connect(endpoint, protocol), "connect")
+        await within(self._reactor, CONNECT_S, connect(endpoint, protocol), f"connect to {parameters.host}")
         try:
-            await within(self._reactor, ANSWER_S, ready, "login")
+            await within(self._reactor, CONNECT_S, ready, f"login at {parameters.host}")
         except BaseException:
             protocol.hang_up()
             raise

@@ -5,6 +5,8 @@ the queue `wait.<ms>` until its time is over, and is then dead-lettered to the d
 key: back into the queue that it came from, and into no other.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from eventframework.amqp import Channel
@@ -26,27 +28,72 @@ def wait_name(delay_s: float) -> str:
     return f"wait.{int(1000 * next((wait for wait in WAITS_S if wait >= delay_s), longest))}"
 
 
-async def declare_queue(channel: Channel, queue: Queue, name: str) -> None:
+@dataclass(frozen=True)
+class Step:
+    """A call of a channel, whichever of pika's kinds: it makes a thing, or finds it as it is wanted."""
+
+    method: str
+    arguments: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """`queue` or `exchange`, or `queue_bind`."""
+        return self.method.removesuffix("_declare")
+
+    @property
+    def name(self) -> str:
+        """Of the queue or exchange."""
+        return str(self.arguments[self.kind.removesuffix("_bind")])
+
+    def look(self) -> "Step":
+        """The call that only finds the thing, whatever its shape, or ends the channel."""
+        return Step(self.method, {self.kind: self.name, "passive": True})
+
+
+def queue_steps(queue: Queue, name: str) -> list[Step]:
     """The exchange, the queue under the given name, and its bindings."""
-    await channel.call("exchange_declare", exchange=queue.exchange, durable=True)
-    if queue.durable:
-        await channel.call("queue_declare", queue=name, durable=True, arguments=_durable(queue))
-    else:
-        await channel.call("queue_declare", queue=name, exclusive=True, auto_delete=True, arguments=PRIVATE)
-    for key in queue.keys:
-        await channel.call("queue_bind", queue=name, exchange=queue.exchange, routing_key=key)
+    kind = {"durable": True, "arguments": _durable(queue)}
+    if not queue.durable:
+        kind = {"exclusive": True, "auto_delete": True, "arguments": PRIVATE}
+    return [
+        _exchange(queue.exchange, "direct"),
+        Step("queue_declare", {"queue": name} | kind),
+        *(_binding(name, queue.exchange, key) for key in queue.keys),
+    ]
 
 
-async def declare_waits(channel: Channel) -> set[str]:
-    """The ways back of failed messages, and where those end that failed too often; returns the exchanges."""
-    quorum = {"x-queue-type": "quorum"}
-    await channel.call("queue_declare", queue=DEAD, durable=True, arguments=quorum | DEAD_LETTERS)
+def topology_steps(queues: Sequence[Queue]) -> list[Step]:
+    """All that is durable: these queues, the ways back of failed messages, and where those at last end."""
+    steps = [step for queue in queues for step in queue_steps(queue, queue.name)]
+    steps.append(_quorum(DEAD, DEAD_LETTERS))
     for wait_s in WAITS_S:
         name = wait_name(wait_s)
-        await channel.call("exchange_declare", exchange=name, exchange_type="fanout", durable=True)
-        await channel.call("queue_declare", queue=name, durable=True, arguments=quorum | _wait(wait_s))
-        await channel.call("queue_bind", queue=name, exchange=name, routing_key="")
-    return {"", *map(wait_name, WAITS_S)}
+        steps += [_exchange(name, "fanout"), _quorum(name, _wait(wait_s)), _binding(name, name, "")]
+    return [step for number, step in enumerate(steps) if step not in steps[:number]]
+
+
+async def declare_queue(channel: Channel, queue: Queue, name: str) -> None:
+    """The exchange, the queue under the given name, and its bindings; raises TopologyClash."""
+    await take(channel, queue_steps(queue, name))
+
+
+async def take(channel: Channel, steps: Sequence[Step]) -> None:
+    """One step after the other."""
+    for step in steps:
+        await channel.call(step.method, **step.arguments)
+
+
+def _exchange(name: str, kind: str) -> Step:
+    return Step("exchange_declare", {"exchange": name, "exchange_type": kind, "durable": True})
+
+
+def _quorum(name: str, more: dict[str, Any]) -> Step:
+    arguments = {"x-queue-type": "quorum"} | more
+    return Step("queue_declare", {"queue": name, "durable": True, "arguments": arguments})
+
+
+def _binding(queue: str, exchange: str, key: str) -> Step:
+    return Step("queue_bind", {"queue": queue, "exchange": exchange, "routing_key": key})
 
 
 def _wait(wait_s: float) -> dict[str, Any]:

@@ -4,7 +4,10 @@ EventError
 ├── UnreadableEvent     a message that is not an event of ours
 ├── UnknownEvent        an event of a topic that this process does not know
 ├── PublishRefused      the broker has no queue for it, or said no
-└── BrokerUnavailable   the broker is away, blocked or slow: whether the message arrived is unknown
+└── BrokerUnavailable   the broker is away or slow: whether the message arrived is unknown
+    ├── BrokerForbids   it is there, and refuses our user, vhost or permissions: a person has to mend that
+    ├── NotThere        it does not have that queue or exchange
+    └── TopologyClash   it has a queue or exchange of an older shape: `picket events queues mend`
 RetryLater              raised by a handler to be called again after a delay; not an error
 """
 
@@ -33,6 +36,18 @@ class BrokerUnavailable(EventError):
     """The broker cannot be reached or did not confirm in time; the message may or may not have arrived."""
 
     retryable = True
+
+
+class BrokerForbids(BrokerUnavailable):
+    """The broker refuses the user, the password, the vhost or a permission; the text says what to do."""
+
+
+class NotThere(BrokerUnavailable):
+    """The broker does not have the queue or exchange that was asked for."""
+
+
+class TopologyClash(BrokerUnavailable):
+    """The broker has a queue or exchange of the same name, but of another shape; the text says what to do."""
 
 
 class RetryLater(Exception):

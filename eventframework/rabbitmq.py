@@ -9,22 +9,26 @@ from pika.spec import Basic
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
-from eventframework.amqp import Channel, Publisher
+from eventframework.amqp import Channel
 from eventframework.broker import DeadLetter, Delivery, Hook
 from eventframework.clock import Reactor, stop_timer
 from eventframework.connection import Link
 from eventframework.dead import ATTEMPTS, FIRST_FAILED, StopWalk, Visit, headers_of, walk
-from eventframework.declare import declare_queue, declare_waits, wait_name
+from eventframework.declare import declare_queue, topology_steps, wait_name
 from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
+from eventframework.publisher import Publisher
+from eventframework.settle import SETTLE_S, settle
 from eventframework.topology import DEAD, Queue, Topology
+from statslib import Stats
 
 
 class RabbitBroker:
     """One process's two connections to any of `urls` (amqp://USER:PASSWORD@HOST:PORT/VHOST, or amqps://).
 
     `name` is what the broker's own pages call the connections. `topology` is declared before anything is
-    published, besides the queues consumed here.
+    published, besides the queues consumed here; `settle_s` is how long new queues are left alone before that.
+    `stats` show whether the broker blocks publishers, and is unready while anything keeps it from its work.
     """
 
     def __init__(
@@ -35,13 +39,23 @@ class RabbitBroker:
         *,
         topology: Topology | None = None,
         partitions: int = 16,
+        settle_s: float = SETTLE_S,
+        stats: Stats | None = None,
     ) -> None:
         self.partitions = partitions
         self.clock = reactor
-        self._queues = (topology or Topology()).queues(partitions)
-        self._publishing = Link(urls, reactor, f"{name} publishes", self._publish_up, self._publish_down)
-        self._consuming = Link(urls, reactor, f"{name} consumes", self._consume_up, self._consume_down)
+        self._steps = topology_steps((topology or Topology()).queues(partitions))
+        self._settle_s = settle_s
         self._publisher: Publisher | None = None
+        self._publishing = Link(
+            urls, reactor, f"{name} publishes", self._publish_up, self._publish_down, self._changed
+        )
+        self._consuming = Link(
+            urls, reactor, f"{name} consumes", self._consume_up, self._consume_down, self._changed
+        )
+        self._stats = stats or Stats("broker")
+        self._stats.gauge("publishers_blocked", lambda: int(self._blocked))
+        self._stats.gauge("publishes_under_way", lambda: len(self._publisher or ()))
         self._channel: Channel | None = None
         self._consumed = False
         self._consumers: list[RabbitConsumer] = []
@@ -76,7 +90,7 @@ class RabbitBroker:
     async def send(self, exchange: str, key: str, body: bytes, headers: dict[str, Any]) -> None:
         """The same, with headers."""
         if self._publisher is None:
-            raise BrokerUnavailable("not connected")
+            raise BrokerUnavailable(self._publishing.problem or "not connected")
         await self._publisher.publish(exchange, key, body, headers)
 
     def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> "RabbitConsumer":
@@ -136,16 +150,29 @@ class RabbitBroker:
         async def visit_wanted(letter: DeadLetter) -> bool:
             return letter_id in (None, letter.id) and await visit(letter)
 
-        await walk(await self._publishing.twisted_channel(), self.clock, visit_wanted)
+        await walk(await self._consuming.twisted_channel(), self.clock, visit_wanted)
+
+    @property
+    def _blocked(self) -> bool:
+        return self._publisher is not None and self._publisher.blocked
+
+    def _block(self, blocked: bool) -> None:
+        if self._publisher is not None:
+            self._publisher.block(blocked)
+            self._changed()
+
+    def _changed(self) -> None:
+        blocked = "RabbitMQ blocks its publishers: it is short of memory or disk" if self._blocked else ""
+        self._stats.unready = self._publishing.problem or self._consuming.problem or blocked
 
     async def _publish_up(self, link: Link, channel: Channel) -> None:
-        for queue in self._queues:
-            await declare_queue(channel, queue, queue.name)
-        publisher = Publisher(channel, await declare_waits(channel))
+        await settle(link, channel, self._steps, self._settle_s)
+        exchanges = {step.name for step in self._steps if step.kind == "exchange"}
+        publisher = Publisher(channel, {"", *exchanges})
         await publisher.open()
-        link.on_blocked(publisher.block)
         self._end_with(channel, link)
         self._publisher = publisher
+        link.on_blocked(self._block)
         self._came()
 
     def _publish_down(self) -> None:

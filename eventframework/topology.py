@@ -12,6 +12,7 @@
 
     wait.<ms>    failed messages on their way back to the queue they came from (RabbitMQ only)
     dead         messages that failed too often, with the traceback
+    mending      messages of a queue that is being made anew, and only while it is (RabbitMQ only)
 
 A publish reaches the queues that are bound to its key, and is refused where there are none.
 """
@@ -24,6 +25,7 @@ from eventframework.policy import Policy, Share, event_queue, stream_queue
 
 EVENTS = "events"
 DEAD = "dead"
+MENDING = "mending"
 PRIVATE = "fan."
 PUSHES_BACK = "archive"
 """The one tag whose full queues refuse the publishers' batches."""

@@ -5,15 +5,18 @@ from typing import Any
 from eventframework.broker import Broker
 from eventframework.topology import Topology
 from picket.settings import Settings
+from statslib import Stats
 from timeseries.store import TimeSeriesStore
 
 
-def make_broker(settings: Settings, reactor: Any, topology: Topology, name: str) -> Broker:
-    """The broker, not started; `name` tells this process's connections apart."""
+def make_broker(
+    settings: Settings, reactor: Any, topology: Topology, name: str, stats: Stats | None = None
+) -> Broker:
+    """The broker, not started; `name` tells this process's connections apart, `stats` show how it is."""
     if settings.broker.kind == "rabbitmq":
         from eventframework.rabbitmq import RabbitBroker
 
-        rabbit: Broker = RabbitBroker(settings.broker.urls, reactor, name, topology=topology)
+        rabbit: Broker = RabbitBroker(settings.broker.urls, reactor, name, topology=topology, stats=stats)
         return rabbit
     from eventframework.memory import MemoryBroker
 

@@ -86,7 +86,8 @@ class Runner:
     @cached_property
     def bus(self) -> Framework:
         """The way to events and the stream."""
-        broker = make_broker(self._settings, self._reactor, topology(self._enabled), self.name)
+        wanted, stats = topology(self._enabled), self.stats("broker")
+        broker = make_broker(self._settings, self._reactor, wanted, self.name, stats)
         return Framework(broker, self._reactor, drain_s=DRAIN_S)
 
     @cached_property

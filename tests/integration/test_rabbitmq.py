@@ -33,7 +33,9 @@ class TestABrokerWhoseConnectionsBreak(unittest.TestCase):
         self.stream = f"results{uuid.uuid4().hex[:8]}"
 
     def broker(self, urls: list[str], topology: Topology | None = None) -> RabbitBroker:
-        return RabbitBroker(urls, cast(Any, reactor), "integration", topology=topology, partitions=PARTITIONS)
+        return RabbitBroker(
+            urls, cast(Any, reactor), "integration", topology=topology, partitions=PARTITIONS, settle_s=0
+        )
 
     def framework(self, broker: RabbitBroker) -> Framework:
         made = Framework(broker, cast(Any, reactor), drain_s=2)

@@ -4,15 +4,16 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from pika import BasicProperties
-from pika.exceptions import ChannelWrongStateError
+from pika.exceptions import ChannelClosedByBroker, ChannelWrongStateError
 from pika.spec import Basic
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial import unittest
 
 from eventframework import PublishRefused
-from eventframework.amqp import ANSWER_S, IN_FLIGHT, Channel, Publisher
+from eventframework.amqp import ANSWER_S, Channel
 from eventframework.errors import BrokerUnavailable
+from eventframework.publisher import IN_FLIGHT, MOST_HELD, MOST_HELD_BYTES, Publisher
 
 
 class Raw:
@@ -28,7 +29,7 @@ class Raw:
 
     def close(self) -> None:
         self.open = False
-        self.on_close(self, "gone")
+        self.on_close(self, ChannelClosedByBroker(404, "gone"))
 
     def add_on_return_callback(self, callback: Any) -> None:
         self.on_return = callback
@@ -139,12 +140,55 @@ class TestPublisher(unittest.TestCase):
         for one in publishing:
             self.successResultOf(one)
 
-    def test_what_gave_up_while_the_broker_blocked_is_not_sent_later(self) -> None:
+    def test_the_time_that_the_broker_blocks_does_not_count(self) -> None:
+        sent = self.publish("a")
+        self.clock.advance(ANSWER_S - 1)
+        self.publisher.block(True)
+        waiting = self.publish("b")
+        self.clock.advance(100 * ANSWER_S)
+        self.publisher.block(False)
+        self.clock.advance(ANSWER_S - 1)
+        self.assertNoResult(sent)
+        self.raw.confirm(1)
+        self.successResultOf(sent)
+        self.clock.advance(1)
+        self.failureResultOf(waiting, BrokerUnavailable)
+        assert self.clock.getDelayedCalls() == []
+
+    def test_what_its_publisher_gave_up_while_the_broker_blocked_is_not_sent_later(self) -> None:
         self.publisher.block(True)
         publishing = self.publish()
-        self.clock.advance(ANSWER_S)
-        self.failureResultOf(publishing, BrokerUnavailable)
+        publishing.cancel()
+        self.failureResultOf(publishing, CancelledError)
         self.publisher.block(False)
+        assert self.raw.published == []
+
+    def test_while_the_broker_blocks_no_more_than_the_limit_wait(self) -> None:
+        self.publisher.block(True)
+        waiting = [self.publish() for _ in range(MOST_HELD)]
+        self.failureResultOf(self.publish(), BrokerUnavailable)
+        self.publisher.block(False)
+        for sent in range(IN_FLIGHT, MOST_HELD + 1, IN_FLIGHT):
+            self.raw.confirm(sent, multiple=True)
+        for one in waiting:
+            self.successResultOf(one)
+        assert len(self.publisher) == 0
+
+    def test_while_the_broker_blocks_no_more_bytes_than_the_limit_wait(self) -> None:
+        self.publisher.block(True)
+        most = Deferred.fromCoroutine(self.publisher.publish("events", "rung", bytes(MOST_HELD_BYTES), {}))
+        over = Deferred.fromCoroutine(self.publisher.publish("events", "rung", b"1", {}))
+        self.failureResultOf(over, BrokerUnavailable)
+        most.cancel()
+        self.failureResultOf(most, CancelledError)
+        self.assertNoResult(self.publish())
+
+    def test_the_end_of_the_channel_ends_the_waiting_for_a_broker_that_blocks(self) -> None:
+        self.publisher.block(True)
+        publishing = [self.publish() for _ in range(IN_FLIGHT + 3)]
+        self.raw.close()
+        for one in publishing:
+            self.failureResultOf(one, BrokerUnavailable)
         assert self.raw.published == []
 
     def test_no_more_than_the_limit_are_under_way(self) -> None:
