@@ -1,9 +1,11 @@
 """The broker inside one process: the same promises as RabbitMQ's, by a SQLite journal instead of a server.
 
-Events sit in the journal until they are handled. A stream's batch is nowhere but in memory: its publish
-returns when the tag that pushes back has handled it, and until then it is the publisher's to keep.
+Events sit in the journal until they are handled; while too many do, their publishers wait. A stream's batch
+is nowhere but in memory: its publish returns when the tag that pushes back has handled it, and until then it
+is the publisher's to keep.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -15,20 +17,24 @@ from twisted.python.failure import Failure
 
 from eventframework.broker import DeadLetter, Delivery, Hook
 from eventframework.clock import Clock, stop_timer, together, within
-from eventframework.errors import BrokerUnavailable, PublishRefused
+from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
 from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
+from eventframework.room import Room
 from eventframework.topology import Overflow, Queue, Topology, is_private
 
 CONFIRM_S = 10.0
+EVENTS_BYTES = 16 << 20
+"""Of one subscription, not handled yet: they are in memory as well as in the journal."""
 
 
 class MemoryBroker:
     """Several frameworks of one process may share it; it stops with the last of them.
 
     `clock` is the reactor where there is a journal, whose thread it hears from. `most_bytes` bounds what one
-    tag of a stream may have waiting: past it a batch is refused, or the oldest dropped.
+    tag of a stream may have waiting: past it a batch is refused, or the oldest dropped. `events_bytes` bounds
+    what one subscription of an event may have unhandled: past it a publish waits.
     """
 
     def __init__(
@@ -39,11 +45,13 @@ class MemoryBroker:
         topology: Topology | None = None,
         partitions: int = 16,
         most_bytes: int = 64 << 20,
+        events_bytes: int = EVENTS_BYTES,
     ) -> None:
         self.partitions = partitions
         self._clock = clock
         self._journal = Journal(journal, clock)
         self._most_bytes = most_bytes // partitions
+        self._rooms: dict[str, Room] = defaultdict(lambda: Room(events_bytes))
         self._ids = count(1)
         self._queues: list[MemoryQueue] = []
         self._left: list[Entry] = []
@@ -96,16 +104,46 @@ class MemoryBroker:
             raise PublishRefused(f"no queue for {key} of {exchange}")
         if any(queue.full and queue.declared.full is Overflow.REFUSE for queue in queues):
             raise PublishRefused(f"{key} of {exchange} is full")
+        if journaled := [queue for queue in queues if queue.journaled]:
+            await self._enter(journaled, len(body))
         shared: dict[Any, Any] = {}
         messages = [(queue, Message(next(self._ids), key, body, shared=shared)) for queue in queues]
-        if journaled := [_entry(*one) for one in messages if one[0].journaled]:
-            await self._journal.add(journaled)
+        if journaled:
+            await self._add(messages)
         for queue, message in messages:
             queue.put(message)
         awaited = [message.handled for queue, message in messages if queue.declared.full is Overflow.REFUSE]
         if awaited:
             handled = gatherResults(awaited, consumeErrors=True)
             await within(self._clock, CONFIRM_S, handled, f"{key} of {exchange}")
+
+    async def _enter(self, queues: list[MemoryQueue], size: int) -> None:
+        """Wait for room in each of the queues; raises BrokerUnavailable, and then takes none."""
+        entered: list[Room] = []
+        try:
+            for queue in queues:
+                name = queue.declared.name
+                room = self._rooms[name]
+                await within(self._clock, CONFIRM_S, room.enter(size), f"room in {name}")
+                entered.append(room)
+            if not self._hooks.up:
+                raise BrokerUnavailable("the broker has stopped")
+        except BrokerUnavailable:
+            for room in entered:
+                room.leave(size)
+            raise
+
+    async def _add(self, messages: list[tuple[MemoryQueue, Message]]) -> None:
+        journaled = [(queue, message) for queue, message in messages if queue.journaled]
+        try:
+            await self._journal.add([_entry(queue, message) for queue, message in journaled])
+        except EventError:
+            for queue, message in journaled:
+                self._leave(queue, message)
+            raise
+
+    def _leave(self, queue: MemoryQueue, message: Message) -> None:
+        self._rooms[queue.declared.name].leave(len(message.body))
 
     def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> MemoryConsumer:
         """Begin to consume; a private queue is made for it."""
@@ -144,6 +182,7 @@ class MemoryBroker:
     def handled(self, queue: MemoryQueue, message: Message) -> None:
         """Forget it, and tell its publisher."""
         if queue.journaled:
+            self._leave(queue, message)
             self._journal.remove(message.id).addErrback(self._not_removed)
         if not message.handled.called:
             message.handled.callback(None)
@@ -169,6 +208,7 @@ class MemoryBroker:
         await self._journal.bury(
             DeadLetter(name, message.body, attempts, error, first_ms, now_ms), message.id
         )
+        self._leave(queue, message)
 
     def _now_ms(self) -> int:
         return int(self._clock.seconds() * 1000)
@@ -188,6 +228,7 @@ class MemoryBroker:
         for entry in mine:
             id_, _, key, body, attempts, first_ms, due_ms = entry
             message = Message(id_, key, body, attempts, redelivered, first_ms)
+            self._rooms[queue.declared.name].squeeze_in(len(body))
             if (wait_ms := due_ms - self._now_ms()) > 0:
                 self.again(queue, message, wait_ms / 1000)
             else:
