@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import acsylla
@@ -17,8 +17,13 @@ from tests.agent_client import AgentClient
 from tests.engines import Keyspace
 from tests.product import Embedded, Product
 
+KEPT = 200
+"""Events in the history of a node."""
+
 STEP_MS = 10
 AT_ONCE = 50
+PADDING = "x" * 4000
+"""Of each frame, so that storing it takes the time in which a kill can hit."""
 
 
 class Ledger:
@@ -29,23 +34,29 @@ class Ledger:
         self._names = [f"test-{name}-{number}" for number in range(agents)]
         self._identity: dict[str, dict[str, str]] = {}
         self._began_ms = int(time.time() * 1000) - 3_600_000
-        self.sent = 0
+        self._at_ack: Callable[[], None] = lambda: None
+        self._newcomers = self.sent = 0
 
-    @property
-    def nodes(self) -> list[str]:
-        """The agents' node ids."""
-        return [identity["node"] for identity in self._identity.values()]
-
-    def send(self, count: int, meanwhile: Callable[[], None]) -> None:
+    def send(
+        self,
+        count: int,
+        meanwhile: Callable[[], None] = lambda: None,
+        at_ack: Callable[[], None] = lambda: None,
+    ) -> None:
         """Send `count` frames from each agent while `meanwhile` happens; return when all are acknowledged.
 
+        `at_ack` is called at the very moment of the first acknowledgement, with many frames under way.
         A connection that ends is made again, and what it left unacknowledged sent again, as an agent does.
+        Whenever they connect, a new agent comes and says hello.
         """
+        self._at_ack = at_ack
         todo = {name: set(range(self.sent + 1, self.sent + count + 1)) for name in self._names}
         deadline = time.monotonic() + 60
         with ThreadPoolExecutor(1) as other:
             happening = other.submit(meanwhile)
             while any(todo.values()):
+                if happening.done():
+                    happening.result()
                 assert time.monotonic() < deadline, f"not acknowledged in time: {todo}"
                 self._try(todo)
             happening.result()
@@ -53,10 +64,15 @@ class Ledger:
 
     def _try(self, todo: dict[str, set[int]]) -> None:
         with ExitStack() as connections:
-            for name, waiting in todo.items():
-                agent = self._connect(connections, name)
-                if agent and waiting:
-                    self._send(agent, waiting)
+            self._newcomers += 1
+            self._connect(connections, f"{self._names[0]}-new-{self._newcomers}")
+            agents = {name: self._connect(connections, name) for name, waiting in todo.items() if waiting}
+            sending = [(agent, todo[name]) for name, agent in agents.items() if agent]
+            for agent, waiting in sending:
+                self._send(agent, sorted(waiting)[:AT_ONCE])
+            for agent, waiting in sending:
+                self._await(agent, set(sorted(waiting)[:AT_ONCE]))
+                waiting -= agent.acknowledged
 
     def _connect(self, connections: ExitStack, name: str) -> AgentClient | None:
         try:
@@ -69,22 +85,25 @@ class Ledger:
         known |= {key: accepted[key] for key in ("node_secret",) if accepted.get(key)}
         return agent
 
-    def _send(self, agent: AgentClient, waiting: set[int]) -> None:
-        chosen = sorted(waiting)[:AT_ONCE]
-        try:
-            for seq in chosen:
-                body = [{"check": "load", "metrics": {"sent": seq}}]
+    def _send(self, agent: AgentClient, seqs: list[int]) -> None:
+        with suppress(OSError, AssertionError):
+            for seq in seqs:
+                body = [{"check": "load", "status": PADDING, "metrics": {"sent": seq}}]
                 agent.frame(seq, body, self._began_ms + seq * STEP_MS)
-            agent.wait_for(set(chosen))
-        except (OSError, AssertionError):
-            pass
-        waiting -= agent.acknowledged
+
+    def _await(self, agent: AgentClient, seqs: set[int]) -> None:
+        """Note what is acknowledged, to the last word of a gateway that has been killed."""
+        with suppress(OSError, AssertionError):
+            agent.expect("ack")
+            at_ack, self._at_ack = self._at_ack, lambda: None
+            at_ack()
+            agent.wait_for(seqs)
 
     def check(self, stored: Callable[[str], Counter[str]], within_s: float = 30) -> None:
         """Every frame of every agent is stored before the time is over, once, and nothing else is."""
         promised = Counter(f"a:{seq}" for seq in range(1, self.sent + 1))
         deadline = time.monotonic() + within_s
-        for node in self.nodes:
+        for node in (self._identity[name]["node"] for name in self._names):
             while lost := promised - (found := stored(node)):
                 assert time.monotonic() < deadline, f"lost: {sorted(lost)}"
                 time.sleep(0.5)
@@ -117,6 +136,18 @@ def in_sqlite(home: Path) -> Callable[[str], Counter[str]]:
     return read
 
 
+def untold(home: Path) -> tuple[int, int]:
+    """How many nodes are committed in that home, and of how many no event has told.
+
+    What is older than a node's newest `KEPT` events is forgotten; such a node has been told of often.
+    """
+    with closing(sqlite3.connect(home / "picket.db")) as database:
+        (nodes,) = database.execute("SELECT count(*) FROM nodes_node").fetchone()
+        groups = "SELECT node_id FROM nodes_nodeevent GROUP BY node_id"
+        told = database.execute(f"{groups} HAVING max(kind = 'registered') OR count(*) = ?", [KEPT])
+        return nodes, nodes - len(told.fetchall())
+
+
 def kill_soon(cluster: Cluster, name: str) -> None:
     """Kill a process of the product at a random moment of the next half second, and start it again."""
     time.sleep(random.uniform(0, 0.5))
@@ -127,5 +158,10 @@ def kill_soon(cluster: Cluster, name: str) -> None:
 def kill_up_soon(running: Embedded) -> None:
     """The same for a whole `picket up`."""
     time.sleep(random.uniform(0, 0.5))
+    kill_up(running)
+
+
+def kill_up(running: Embedded) -> None:
+    """Kill a whole `picket up` now, and start it again."""
     running.kill()
     running.start()

@@ -10,8 +10,8 @@ import pytest
 
 from tests.agent_client import AgentClient
 from tests.integration.test_path import CPU, get
-from tests.ledger import Ledger, in_sqlite, kill_up_soon
-from tests.product import Embedded, picket
+from tests.ledger import Ledger, in_sqlite, kill_up, kill_up_soon, untold
+from tests.product import Embedded, eventually, picket
 
 
 @pytest.fixture
@@ -38,12 +38,17 @@ def test_ctrl_c_ends_it_within_5_seconds_and_a_second_start_keeps_all_data(home:
         assert again.stop() < 5
 
 
-def test_killed_under_load_it_has_every_acknowledged_frame_once_after_its_next_start(home: Path) -> None:
+def test_killed_at_an_acknowledgement_it_has_every_acknowledged_frame_once_and_tells_of_every_node(
+    home: Path,
+) -> None:
     running = Embedded(home, "--no-agent")
-    ledger = Ledger(running.start(), "kill", agents=2)
+    ledger = Ledger(running.start(), "kill", agents=4)
     try:
-        for _ in range(2):
-            ledger.send(200, meanwhile=lambda: kill_up_soon(running))
+        for _ in range(3):
+            ledger.send(100, at_ack=lambda: kill_up(running))
+        ledger.send(100, meanwhile=lambda: kill_up_soon(running))
+        eventually(lambda: untold(home)[1] == 0)
+        assert untold(home)[0] > 8
     finally:
         running.stop()
     ledger.check(in_sqlite(home))
