@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.load import BATCH, KIND_OF, Delivered, Load, Sent, delivered, sent
+from tests.faults.load import BATCH, KIND_OF, Delivered, Load, Sent, confirmed, delivered, published
 
 
 @dataclass(frozen=True)
@@ -31,33 +31,33 @@ class Counts:
 
 def count(load: Load, folder: Path, dead: int = 0, left: int = 0) -> Counts:
     """Read the files of a load; `dead` and `left` are the broker's."""
-    confirmed = sent(folder, "confirmed")
+    safe = confirmed(folder)
     calls = delivered(folder)
     first = first_of_each(calls)
     handled = {(one.tag, one.number) for one in first}
-    poison = {one for one in _due(confirmed) if _is_poison(load, *one)}
+    poison = {one for one in _due(safe) if _is_poison(load, *one)}
     return Counts(
-        published=len(sent(folder, "published")),
-        confirmed=len(confirmed),
+        published=len(published(folder)),
+        confirmed=len(safe),
         delivered=len(calls),
         handled=len(handled),
         redelivered=len(calls) - len(handled),
         dead=dead,
-        lost=len(missing(load, folder, confirmed)) + max(0, len(poison) - dead),
+        lost=len(missing(load, folder, safe)) + max(0, len(poison) - dead),
         inversions=_inversions(first),
         left=left,
     )
 
 
-def missing(load: Load, folder: Path, confirmed: set[Sent]) -> set[tuple[str, int]]:
-    """The tags and numbers of `confirmed` that no handler has had, poison aside."""
+def missing(load: Load, folder: Path, safe: set[Sent]) -> set[tuple[str, int]]:
+    """The tags and numbers of what is `safe` that no handler has had, poison aside."""
     handled = {(call.tag, call.number) for call in delivered(folder)}
-    return {one for one in _due(confirmed) - handled if not _is_poison(load, *one)}
+    return {one for one in _due(safe) - handled if not _is_poison(load, *one)}
 
 
-def _due(confirmed: set[Sent]) -> set[tuple[str, int]]:
+def _due(safe: set[Sent]) -> set[tuple[str, int]]:
     """Each number for each tag that takes it."""
-    return {(tag, number) for tag, kind in KIND_OF.items() for of, number in confirmed if of == kind}
+    return {(tag, number) for tag, kind in KIND_OF.items() for of, number in safe if of == kind}
 
 
 def _is_poison(load: Load, tag: str, number: int) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ops.engines import rabbitmq
 from tests.faults.counts import missing
-from tests.faults.load import BATCH, KIND_OF, delivered, sent
-from tests.faults.run import Run
+from tests.faults.load import BATCH, KIND_OF, confirmed, delivered
+from tests.faults.run import PUBLISHER, RabbitRun
 from tests.product import eventually
 
 
@@ -17,63 +17,79 @@ class Fault:
     """`happen` does it once and mends it; `short` and `long` are how often, spread over the load."""
 
     name: str
-    happen: Callable[[Run], None]
+    happen: Callable[[RabbitRun], None]
     short: int
     long: int
     proxied: bool = False
 
 
-def stop_broker(run: Run) -> None:
+def stop_broker(run: RabbitRun) -> None:
     """An operator restarts the broker."""
     run.broker.stop()
     run.broker.start()
 
 
-def kill_broker(run: Run) -> None:
+def kill_broker(run: RabbitRun) -> None:
     """The broker's machine loses its power, and comes back."""
     run.broker.kill()
     run.broker.start()
 
 
-def cut(run: Run) -> None:
+def cut(run: RabbitRun) -> None:
     """Each connection is reset, and again as soon as they are back."""
     assert run.proxy.cut()
     eventually(lambda: run.proxy.connections >= 2 * len(run.processes) - 2)
     assert run.proxy.cut()
 
 
-def black_hole(run: Run) -> None:
+def black_hole(run: RabbitRun) -> None:
     """Nothing comes through, and nobody is told, for longer than two heartbeats."""
     run.proxy.hold()
     time.sleep(4 * run.load.heartbeat_s)
     run.proxy.release()
 
 
-def hang_consumer(run: Run) -> None:
+def hang_consumer(run: RabbitRun) -> None:
     """The owner of the partitions hangs for six heartbeats; others take over what it held within three."""
     owner = next(call.process for call in reversed(delivered(run.folder)) if KIND_OF[call.tag] == BATCH)
     run.send(owner, signal.SIGSTOP)
     began = time.monotonic()
     time.sleep(1)
-    held = sent(run.folder, "confirmed")
+    held = confirmed(run.folder)
     eventually(lambda: not missing(run.load, run.folder, held), within_s=3 * run.load.heartbeat_s + 2)
     run.told.append(f"taken over after {time.monotonic() - began:.1f} s")
     time.sleep(max(0, 6 * run.load.heartbeat_s - (time.monotonic() - began)))
     run.send(owner, signal.SIGCONT)
 
 
-def fill_disk(run: Run) -> None:
-    """The disk is full for four heartbeats: the publisher waits, and goes on by itself afterwards."""
-    rabbitmq.control(run.broker.running, "set_disk_free_limit", "100000GB")
+def fill_disk(run: RabbitRun) -> None:
+    """The broker's disk is full for a while."""
+    _alarm(run, ["set_disk_free_limit", "100000GB"], ["set_disk_free_limit", "100MB"])
+
+
+def fill_memory(run: RabbitRun) -> None:
+    """The broker has less memory than it uses for a while."""
+    command = ["set_vm_memory_high_watermark", "absolute"]
+    _alarm(run, [*command, "1MB"], [*command, "1GB"])
+
+
+def _alarm(run: RabbitRun, begin: list[str], end: list[str]) -> None:
+    """For four heartbeats the publisher has to wait; it goes on by itself afterwards.
+
+    It is stopped until the alarm is on, which may take longer than the load.
+    """
+    run.send(PUBLISHER, signal.SIGSTOP)
+    rabbitmq.control(run.broker.running, *begin)
+    run.send(PUBLISHER, signal.SIGCONT)
     time.sleep(1)
-    confirmed = run.lines("confirmed")
+    before = run.lines("confirmed")
     time.sleep(4 * run.load.heartbeat_s)
-    assert run.lines("confirmed") == confirmed
-    rabbitmq.control(run.broker.running, "set_disk_free_limit", "100MB")
-    eventually(lambda: run.lines("confirmed") > confirmed)
+    assert run.lines("confirmed") == before
+    rabbitmq.control(run.broker.running, *end)
+    eventually(lambda: run.lines("confirmed") > before)
 
 
-def kill_consumer(run: Run) -> None:
+def kill_consumer(run: RabbitRun) -> None:
     """A consumer is killed, whatever it is at, and started again."""
     name = run.any_consumer()
     run.send(name, signal.SIGKILL)
@@ -87,5 +103,6 @@ FAULTS = (
     Fault("each connection is a black hole", black_hole, short=1, long=3, proxied=True),
     Fault("the owner of the partitions hangs", hang_consumer, short=1, long=2),
     Fault("the broker's disk is full", fill_disk, short=1, long=3),
+    Fault("the broker is short of memory", fill_memory, short=1, long=3),
     Fault("consumers are killed", kill_consumer, short=5, long=40),
 )

@@ -19,10 +19,10 @@ from eventframework import Event, Policy, Subscription, Tap, Topology
 
 STREAM = "loaded"
 EVENT, BATCH = "event", "batch"
-ANY = "any"
-"""The name here of the ROUND_ROBIN subscription, which has no tag."""
+ANY, MAIL = "any", "mail"
+"""`any` is the name here of the ROUND_ROBIN subscription, which has no tag."""
 
-KIND_OF = {ANY: EVENT, "mail": EVENT, "archive": BATCH, "state": BATCH}
+KIND_OF = {ANY: EVENT, MAIL: EVENT, "archive": BATCH, "state": BATCH}
 """The tags of the load, and what each takes."""
 
 
@@ -32,12 +32,13 @@ class Loaded(Event, frozen=True):
     topic = "loaded"
 
     sent_ms: int
+    padding: str = ""
 
 
 TOPOLOGY = Topology(
     subscriptions=(
         Subscription(Loaded, Policy.ROUND_ROBIN),
-        Subscription(Loaded, Policy.SCOPED_ROUND_ROBIN, "mail"),
+        Subscription(Loaded, Policy.SCOPED_ROUND_ROBIN, MAIL),
     ),
     taps=(Tap(STREAM, "archive"), Tap(STREAM, "state")),
 )
@@ -47,7 +48,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     """How much, how fast, and how the handlers behave; without `url` in one process, over the memory broker.
 
     Events and batches are spread evenly over `events / per_s` seconds; 0 is as fast as it goes, `at_once`
-    events under way. Each `poison_every`th event fails always. A handler takes `work_s`.
+    events under way. Each `poison_every`th event fails always. A handler takes `work_s`. `most_bytes` is what
+    may wait for the archive, in all partitions.
     """
 
     events: int
@@ -55,7 +57,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     per_s: int
     url: str = ""
     partitions: int = 4
+    event_bytes: int = 0
     batch_bytes: int = 4096
+    most_bytes: int = 64 << 20
     at_once: int = 64
     heartbeat_s: int = 10
     work_s: float = 0
@@ -81,10 +85,18 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(NamedTuple):
-    """A line of `published` or `confirmed`."""
+    """A line of `published`, and the beginning of one of `confirmed`."""
 
     kind: str
     number: int
+
+
+class Confirmed(NamedTuple):
+    """A line of `confirmed`: how long after its first publish."""
+
+    kind: str
+    number: int
+    waited_ms: int
 
 
 class Delivered(NamedTuple):
@@ -104,14 +116,24 @@ class Lines:
         self._path = folder / name
         self._file = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
 
-    def add(self, line: Sent | Delivered) -> None:
+    def add(self, line: Sent | Confirmed | Delivered) -> None:
         """Append it, at once."""
         os.write(self._file, (" ".join(map(str, line)) + "\n").encode())
 
 
-def sent(folder: Path, name: str) -> set[Sent]:
-    """What `published` or `confirmed` has."""
-    return {Sent(kind, int(number)) for kind, number in _lines(folder / name)}
+def published(folder: Path) -> set[Sent]:
+    """What was published, at least once."""
+    return {Sent(kind, int(number)) for kind, number in _lines(folder / "published")}
+
+
+def confirmed(folder: Path) -> set[Sent]:
+    """What the broker has confirmed."""
+    return {Sent(kind, int(number)) for kind, number, _ in _lines(folder / "confirmed")}
+
+
+def slowest_ms(folder: Path) -> int:
+    """How long the slowest publish took to its confirm."""
+    return max(int(waited_ms) for _, _, waited_ms in _lines(folder / "confirmed"))
 
 
 def delivered(folder: Path) -> list[Delivered]:

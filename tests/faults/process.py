@@ -23,8 +23,10 @@ from tests.faults.load import (
     ANY,
     BATCH,
     EVENT,
+    MAIL,
     STREAM,
     TOPOLOGY,
+    Confirmed,
     Delivered,
     Lines,
     Load,
@@ -39,7 +41,7 @@ DRAIN_S = 3.0
 
 
 class Publisher:
-    """Publishes the load, each number until it is confirmed, then ends its process."""
+    """Publishes the load, each number until it is confirmed."""
 
     def __init__(self, load: Load, framework: Framework, clock: reactor.Reactor, folder: Path) -> None:
         self._load, self._framework, self._clock = load, framework, clock
@@ -47,19 +49,19 @@ class Publisher:
         self._began = 0.0
 
     def start(self) -> None:
-        """Begin; the reactor stops with the last confirm."""
+        """Begin."""
         self._began = self._clock.seconds()
         numbers = iter(range(self._load.events))
         lanes = [self._events(numbers) for _ in range(self._load.at_once)]
         lanes += map(self._batches, range(self._load.partitions))
         everything: Deferred[Any] = gatherResults([Deferred.fromCoroutine(lane) for lane in lanes])
         everything.addErrback(partial(Logger().failure, "the publisher failed"))
-        everything.addCallback(lambda _: self._clock.stop())
 
     async def _events(self, numbers: Iterator[int]) -> None:
         for number in numbers:
             await self._due(number / self._load.events)
-            body = encode(Loaded(sent_ms=uptime_ms()), event_id=f"{number:032x}", time_ms=0)
+            event = Loaded(sent_ms=uptime_ms(), padding="x" * self._load.event_bytes)
+            body = encode(event, event_id=f"{number:032x}", time_ms=0)
             await self._insist(Sent(EVENT, number), partial(self._framework.relay, Loaded.topic, body))
 
     async def _batches(self, partition: int) -> None:
@@ -72,10 +74,11 @@ class Publisher:
 
     async def _insist(self, line: Sent, publish: Callable[[], Awaitable[None]]) -> None:
         self._published.add(line)
+        began_ms = uptime_ms()
         while True:
             try:
                 await publish()
-                return self._confirmed.add(line)
+                return self._confirmed.add(Confirmed(*line, uptime_ms() - began_ms))
             except EventError:
                 await sleep(self._clock, AGAIN_S)
 
@@ -96,7 +99,7 @@ class Consumer:
         self._load, self._clock, self._name = load, clock, name
         self._delivered = Lines(folder, "delivered")
         framework.subscribe(Loaded, partial(self._event, ANY), Policy.ROUND_ROBIN)
-        framework.subscribe(Loaded, partial(self._event, "mail"), Policy.SCOPED_ROUND_ROBIN, tag="mail")
+        framework.subscribe(Loaded, partial(self._event, MAIL), Policy.SCOPED_ROUND_ROBIN, tag=MAIL)
         for tap in TOPOLOGY.taps:
             framework.stream(STREAM).consume(tap.tag, partial(self._batch, tap.tag))
 
@@ -144,7 +147,14 @@ class Loading:
 
 def _broker(load: Load, folder: Path, clock: reactor.Reactor, name: str) -> Broker:
     if not load.url:
-        return MemoryBroker(folder / "journal.db", clock, topology=TOPOLOGY, partitions=load.partitions)
+        return MemoryBroker(
+            folder / "journal.db",
+            clock,
+            topology=TOPOLOGY,
+            partitions=load.partitions,
+            most_bytes=load.most_bytes,
+            events_bytes=load.most_bytes,
+        )
     return RabbitBroker([load.url], clock, name, topology=TOPOLOGY, partitions=load.partitions)
 
 

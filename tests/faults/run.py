@@ -1,13 +1,14 @@
-"""A load that runs: its processes over a broker of its own, what is done to them, and what came of it."""
+"""A load that runs: its processes, what is done to them, and what came of it."""
 
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from abc import ABC, abstractmethod
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,68 +26,60 @@ from tests.faults.load import TOPOLOGY, Load
 from tests.faults.proxy import Proxy
 from tests.product import environment, eventually
 
-CONSUMERS = ("c0", "c1", "c2")
 PUBLISHER = "publisher"
+CONSUMERS = ("c0", "c1", "c2")
 
 
-class Run:
-    """A load on a RabbitMQ, in a vhost of its own; `proxied`: by way of `self.proxy`."""
+class Run(ABC):
+    """A load and the processes of it that were started; `told` is what a fault has to report."""
 
-    def __init__(self, broker: Private, folder: Path, load: Load, *, proxied: bool = False) -> None:
-        self.broker = broker
+    roles: ClassVar[dict[str, str]]
+
+    def __init__(self, folder: Path, load: Load) -> None:
         self.folder = folder
-        self._space = folder.name
-        broker.engine.add_space(broker.running, self._space)
-        self._url = broker.engine.url(broker.running, self._space)
-        there = urlsplit(self._url)
-        self.proxy = Proxy(("127.0.0.1", there.port or 0))
-        through = self._url.replace(f":{there.port}/", f":{self.proxy.port}/")
-        self.load = msgspec.structs.replace(load, url=through if proxied else self._url)
-        self.load.save(folder)
+        self.load = load
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.told: list[str] = []
+        load.save(folder)
 
+    @abstractmethod
     def __enter__(self) -> Self:
-        """Start the consumers, then the publisher; return once all are connected and the queues settled."""
-        with ExitStack() as undo:
-            undo.push(self.__exit__)
-            for name in CONSUMERS:
-                self.start(name)
-            for name in CONSUMERS:
-                self.await_ready(name)
-            rabbitmq.settle(self.broker.running)
-            self.start(PUBLISHER)
-            self.await_ready(PUBLISHER)
-            undo.pop_all()
-        return self
+        """Start every process and wait until all are connected."""
 
     def __exit__(self, *_: object) -> None:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        self.proxy.close()
-        rabbitmq.control(self.broker.running, "delete_vhost", self._space)
 
-    def start(self, name: str) -> None:
-        """Start the process of that name, again if it has been killed."""
-        role = PUBLISHER if name == PUBLISHER else "consumer"
-        (self.folder / f"{name}.ready").unlink(missing_ok=True)
-        with (self.folder / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults", role, str(self.folder), name],
-                stdout=log,
-                stderr=log,
-                cwd=CHECKOUT,
-                env=environment(),
-            )
+    @abstractmethod
+    def dead(self) -> int:
+        """How many dead letters there are."""
 
-    def await_ready(self, name: str) -> None:
-        """Return once it is connected."""
-        eventually((self.folder / f"{name}.ready").exists, within_s=30)
+    @abstractmethod
+    def left(self) -> int:
+        """How much is in the queues and on its way back to them."""
 
-    def any_consumer(self) -> str:
-        """One of the consumers, by chance."""
-        return random.choice(CONSUMERS)
+    def start(self, *names: str) -> None:
+        """Start the processes of these names, again if they have been killed."""
+        for name in names:
+            (self.folder / f"{name}.ready").unlink(missing_ok=True)
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    [sys.executable, "-m", "tests.faults", self.roles[name], str(self.folder), name],
+                    stdout=log,
+                    stderr=log,
+                    cwd=CHECKOUT,
+                    env=environment(),
+                )
+
+    def await_ready(self, *names: str) -> None:
+        """Return once they are connected."""
+        for name in names:
+            eventually(lambda name=name: self._is_ready(name), within_s=30)  # type: ignore[misc]
+
+    def _is_ready(self, name: str) -> bool:
+        assert self.processes[name].poll() is None, (self.folder / f"{name}.log").read_text()
+        return (self.folder / f"{name}.ready").exists()
 
     def send(self, name: str, number: signal.Signals) -> None:
         """Send a signal to a process; one that is killed is gone when this returns."""
@@ -109,25 +102,62 @@ class Run:
         eventually(lambda: self.progress >= share, within_s)
 
     def finish(self, within_s: float = 60) -> Counts:
-        """Wait until everything is confirmed and handled, stop the consumers, and count."""
+        """Wait until everything is confirmed and handled, stop the processes, and count.
+
+        What does not come in time is left to the counts to tell.
+        """
         self.await_progress(1, within_s)
-        self.processes[PUBLISHER].wait(30)
-        _eventually_or_not(lambda: self._counted(self.dead()), within_s)
-        for name in CONSUMERS:
+        with suppress(AssertionError):
+            eventually(lambda: count(self.load, self.folder, self.dead()).lost == 0, within_s)
+        for name in self.processes:
             self.send(name, signal.SIGTERM)
-        for name in CONSUMERS:
-            self.processes[name].wait(15)
+        for process in self.processes.values():
+            process.wait(15)
         return count(self.load, self.folder, self.dead(), self.left())
 
-    def _counted(self, dead: int) -> bool:
-        return count(self.load, self.folder, dead).lost == 0
+
+class RabbitRun(Run):
+    """On a RabbitMQ, in a vhost of its own, a process each; `proxied`: by way of `self.proxy`."""
+
+    roles: ClassVar = {PUBLISHER: "publisher"} | dict.fromkeys(CONSUMERS, "consumer")
+
+    def __init__(self, broker: Private, folder: Path, load: Load, *, proxied: bool = False) -> None:
+        self.broker = broker
+        self._space = folder.name
+        broker.engine.add_space(broker.running, self._space)
+        self._url = broker.engine.url(broker.running, self._space)
+        there = urlsplit(self._url)
+        self.proxy = Proxy(("127.0.0.1", there.port or 0))
+        through = self._url.replace(f":{there.port}/", f":{self.proxy.port}/")
+        super().__init__(folder, msgspec.structs.replace(load, url=through if proxied else self._url))
+
+    def __enter__(self) -> Self:
+        """Consumers first; the publisher when the queues have settled."""
+        with ExitStack() as undo:
+            undo.push(self.__exit__)
+            self.start(*CONSUMERS)
+            self.await_ready(*CONSUMERS)
+            rabbitmq.settle(self.broker.running)
+            self.start(PUBLISHER)
+            self.await_ready(PUBLISHER)
+            undo.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.proxy.close()
+        rabbitmq.control(self.broker.running, "delete_vhost", self._space)
+
+    def any_consumer(self) -> str:
+        """One of the consumers, by chance."""
+        return random.choice(CONSUMERS)
 
     def dead(self) -> int:
-        """How many dead letters there are."""
+        """By RabbitMQ's own count."""
         return self._depths(DEAD)
 
     def left(self) -> int:
-        """How much is in the queues and on its way back to them."""
+        """By RabbitMQ's own count."""
         queues = [queue.name for queue in TOPOLOGY.queues(self.load.partitions)]
         return self._depths(*queues, *map(wait_name, WAITS_S))
 
@@ -146,9 +176,24 @@ class Run:
             return sum(channel.queue_declare(queue, passive=True).method.message_count for queue in queues)
 
 
-def _eventually_or_not(look: Callable[[], bool], within_s: float) -> None:
-    """Wait for it, but leave it to the counts to say what is wrong when it does not come."""
-    try:
-        eventually(look, within_s)
-    except AssertionError:
-        return
+class EmbeddedRun(Run):
+    """Over the memory broker, its journal in `folder`, all in one process."""
+
+    roles: ClassVar = {"both": "both"}
+
+    def __enter__(self) -> Self:
+        """There is nothing to wait for."""
+        self.start("both")
+        return self
+
+    def dead(self) -> int:
+        """Those in the journal."""
+        return self._rows("dead")
+
+    def left(self) -> int:
+        """Those in the journal."""
+        return self._rows("message")
+
+    def _rows(self, table: str) -> int:
+        with closing(sqlite3.connect(self.folder / "journal.db")) as journal:
+            return int(journal.execute(f"SELECT count(*) FROM {table}").fetchone()[0])

@@ -8,7 +8,7 @@ from tests.engines import Private
 from tests.faults.conftest import Report
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.load import Load
-from tests.faults.run import Run
+from tests.faults.run import RabbitRun
 
 SHORT = Load(events=2000, batches=400, per_s=500, heartbeat_s=2, work_s=0.005)
 LONG = Load(events=100_000, batches=20_000, per_s=1000, work_s=0.005)
@@ -22,7 +22,7 @@ def test_nothing_confirmed_is_lost_when(
     broker: Private, folder: Path, report: Report, fault: Fault, load: Load
 ) -> None:
     times = fault.short if load is SHORT else fault.long
-    with Run(broker, folder, load, proxied=fault.proxied) as run:
+    with RabbitRun(broker, folder, load, proxied=fault.proxied) as run:
         for number in range(times):
             run.await_progress((number + 1) / (times + 1))
             fault.happen(run)

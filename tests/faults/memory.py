@@ -1,0 +1,49 @@
+"""The memory of processes while something runs, in bytes of resident set size."""
+
+import threading
+from typing import Self
+
+import psutil
+
+EVERY_S = 0.05
+
+
+class Memory:
+    """Looks at processes (by name and pid) from `with` on; `grown_mb` is how much each has grown at most."""
+
+    def __init__(self, pids: dict[str, int]) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
+        self._first = {name: _rss(process) for name, process in self._processes.items()}
+        self._most = dict(self._first)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="memory")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def grown_mb(self) -> dict[str, int]:
+        """By name, from the first look to the largest size seen."""
+        return {name: (most - self._first[name]) >> 20 for name, most in self._most.items()}
+
+    def __str__(self) -> str:
+        return "memory: " + ", ".join(
+            f"{name} {most >> 20} MB (+{self.grown_mb[name]})" for name, most in self._most.items()
+        )
+
+    def _look(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            for name, process in self._processes.items():
+                self._most[name] = max(self._most[name], _rss(process))
+
+
+def _rss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

@@ -1,0 +1,50 @@
+"""Events that no handler can take, among many that pass: they end in the dead letters and block nothing."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from eventframework.event import decode_envelope
+from eventframework.policy import event_queue
+from tests.engines import Private
+from tests.faults.conftest import Report
+from tests.faults.counts import first_of_each
+from tests.faults.load import MAIL, Load, Loaded, delivered
+from tests.faults.process import BACKOFF_S
+from tests.faults.run import RabbitRun
+from tests.faults.test_faults import LONG, SHORT
+
+LAG_MS = 2000
+"""How late an event may be for the poison before it, at worst."""
+
+SIZES = [
+    pytest.param(msgspec.structs.replace(SHORT, poison_every=100), id="short"),
+    pytest.param(msgspec.structs.replace(LONG, poison_every=100), id="long", marks=pytest.mark.faults),
+]
+
+
+@pytest.mark.xdist_group("serial")
+@pytest.mark.parametrize("load", SIZES)
+def test_poison_ends_in_the_dead_letters_and_holds_nothing_up(
+    broker: Private, folder: Path, report: Report, load: Load
+) -> None:
+    with RabbitRun(broker, folder, load) as run:
+        counts = run.finish(within_s=load.total / load.per_s + 60)
+        letters = run.letters()
+    lags = sorted(call.lag_ms for call in first_of_each(delivered(folder)))
+    report(f"poison among them: {counts}", f"lag p99 {lags[len(lags) * 99 // 100]} ms, at most {lags[-1]} ms")
+    poison = {number for number in range(load.events) if load.is_poison(number)}
+    assert counts.published == counts.confirmed == load.total
+    assert (counts.lost, counts.left, counts.inversions) == (0, 0, 0)
+    assert counts.handled == 2 * (load.total - len(poison))
+    assert len(letters) == counts.dead == 2 * len(poison)
+    for tag in ("", MAIL):
+        mine = [letter for letter in letters if letter.queue == event_queue(Loaded.topic, tag)]
+        assert {int(decode_envelope(letter.body).id, 16) for letter in mine} == poison
+    for letter in letters:
+        number = int(decode_envelope(letter.body).id, 16)
+        assert letter.error.startswith("Traceback")
+        assert f"ValueError: event {number} is poison" in letter.error
+        assert letter.attempts == len(BACKOFF_S) + 1
+    assert lags[-1] < LAG_MS
