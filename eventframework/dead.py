@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pika import BasicProperties
-from pika.exceptions import AMQPError
 
 from eventframework.amqp import ANSWER_S
 from eventframework.broker import DeadLetter
 from eventframework.clock import Clock, within
-from eventframework.errors import BrokerUnavailable
 from eventframework.topology import DEAD
+from eventframework.translate import translating
 
 ATTEMPTS, ERROR, QUEUE = "picket-attempts", "picket-error", "picket-queue"
 FIRST_FAILED, LAST_FAILED = "picket-first-failed-ms", "picket-last-failed-ms"
@@ -53,20 +52,19 @@ async def walk(channel: Any, clock: Clock, visit: Visit) -> None:
     visited, because RabbitMQ keeps no order of what was put back. `channel` is one of pika's Twisted
     channels, and closed at the end.
     """
-    held: dict[int, DeadLetter] = {}
-    try:
-        await _take_all(channel, clock, held)
-        for tag in sorted(held, key=lambda tag: held[tag].last_failed_ms):
-            if await visit(held[tag]):
-                channel.basic_ack(tag)
-                del held[tag]
-    except StopWalk:
-        pass
-    except AMQPError as error:
-        raise BrokerUnavailable(f"the dead letters: {error!r}") from error
-    finally:
-        if channel.is_open:
-            await _leave(channel, clock, list(held))
+    with translating("the dead letters"):
+        held: dict[int, DeadLetter] = {}
+        try:
+            await _take_all(channel, clock, held)
+            for tag in sorted(held, key=lambda tag: held[tag].last_failed_ms):
+                if await visit(held[tag]):
+                    channel.basic_ack(tag)
+                    del held[tag]
+        except StopWalk:
+            pass
+        finally:
+            if channel.is_open:
+                await _leave(channel, clock, list(held))
 
 
 async def _take_all(channel: Any, clock: Clock, held: dict[int, DeadLetter]) -> None:

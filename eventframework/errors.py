@@ -11,6 +11,8 @@ EventError
 RetryLater              raised by a handler to be called again after a delay; not an error
 """
 
+MEND = "picket events queues mend"
+
 
 class EventError(Exception):
     """Base of this package's errors; `retryable` says whether the same call may succeed later."""
@@ -47,7 +49,11 @@ class NotThere(BrokerUnavailable):
 
 
 class TopologyClash(BrokerUnavailable):
-    """The broker has a queue or exchange of the same name, but of another shape; the text says what to do."""
+    """The broker has a queue or exchange of the same name but another shape; says what to do."""
+
+    def __init__(self, clash: str) -> None:
+        super().__init__(f"{clash}; stop Picket's processes and run `{MEND}`, which keeps the messages")
+        self.clash = clash
 
 
 class RetryLater(Exception):

@@ -22,7 +22,7 @@ from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
 from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
 from eventframework.room import Room
-from eventframework.topology import Overflow, Queue, Topology, is_private
+from eventframework.topology import PARTITIONS, Overflow, Queue, Topology, is_private
 
 CONFIRM_S = 10.0
 EVENTS_BYTES = 16 << 20
@@ -43,7 +43,7 @@ class MemoryBroker:
         clock: Clock,
         *,
         topology: Topology | None = None,
-        partitions: int = 16,
+        partitions: int = PARTITIONS,
         most_bytes: int = 64 << 20,
         events_bytes: int = EVENTS_BYTES,
     ) -> None:

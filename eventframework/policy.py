@@ -34,3 +34,11 @@ def event_queue(topic: str, tag: str = "") -> str:
 def stream_queue(stream: str, tag: str, partition: int) -> str:
     """The name of the durable queue of one partition of a stream for one tag."""
     return f"stream.{stream}.{tag}.p{partition:02d}"
+
+
+def queue_tag(name: str) -> str:
+    """The tag of the queue of that name; empty where it has none."""
+    match name.split("."):
+        case ["evt", _, tag] | ["stream", _, tag, _]:
+            return tag
+    return ""

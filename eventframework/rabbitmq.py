@@ -19,7 +19,7 @@ from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.publisher import Publisher
 from eventframework.settle import SETTLE_S, settle
-from eventframework.topology import DEAD, Queue, Topology
+from eventframework.topology import DEAD, PARTITIONS, Queue, Topology
 from statslib import Stats
 
 
@@ -38,7 +38,7 @@ class RabbitBroker:
         name: str,
         *,
         topology: Topology | None = None,
-        partitions: int = 16,
+        partitions: int = PARTITIONS,
         settle_s: float = SETTLE_S,
         stats: Stats | None = None,
     ) -> None:

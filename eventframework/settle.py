@@ -12,9 +12,8 @@ from hashlib import sha256
 from eventframework.amqp import Channel
 from eventframework.connection import Link
 from eventframework.declare import Step, take
-from eventframework.errors import NotThere, TopologyClash
+from eventframework.errors import MEND, NotThere, TopologyClash
 from eventframework.topology import MENDING
-from eventframework.translate import MEND
 
 SETTLE_S = 2.0
 
@@ -22,7 +21,7 @@ SETTLE_S = 2.0
 async def settle(link: Link, channel: Channel, steps: Sequence[Step], settle_s: float) -> None:
     """Take the steps, and wait where that may have made a queue; raises BrokerUnavailable, TopologyClash."""
     if await _found(link, [Step("queue_declare", {"queue": MENDING})]):
-        raise TopologyClash(f"older queues are being made anew; if no `{MEND}` is running, run it again")
+        raise TopologyClash(f"`{MEND}` is under way, or was broken off")
     made = _mark(steps)
     settled = await _found(link, [made, *(step for step in steps if step.kind == "queue")])
     await take(channel, steps)

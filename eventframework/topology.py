@@ -23,6 +23,9 @@ from enum import Enum
 from eventframework.event import Event
 from eventframework.policy import Policy, Share, event_queue, stream_queue
 
+PARTITIONS = 16
+"""Of a stream, where nothing else is said."""
+
 EVENTS = "events"
 DEAD = "dead"
 MENDING = "mending"

@@ -4,16 +4,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pika.exceptions import AMQPError, ChannelClosedByBroker, ChannelError, ConnectionClosedByBroker
+from pika.exceptions import (
+    AMQPError,
+    ChannelClosedByBroker,
+    ChannelError,
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
 
 from eventframework.errors import BrokerForbids, BrokerUnavailable, NotThere, TopologyClash
-
-MEND = "picket events queues mend"
 
 PIKAS = (AMQPError, ChannelError)
 """What pika raises; it has no base of its own for all of it."""
 
 _CLASH = re.compile(r"inequivalent arg '(.+?)' for (.+?) in vhost '.*?': received (.+?) but current is (.+)")
+_QUOTES = "\"',)\\ "
 _TYPED = re.compile(r"the value ('.*?') of type '\w+'")
 
 
@@ -24,8 +30,10 @@ def translated(error: BaseException, doing: str) -> BrokerUnavailable:
     code, text = getattr(error, "reply_code", 0), getattr(error, "reply_text", "")
     if isinstance(error, ChannelClosedByBroker):
         return _of_channel(code, text, doing)
-    if isinstance(error, ConnectionClosedByBroker) and code in (403, 530):
-        return BrokerForbids(f"{doing}: {text}; {_ADVICE[code]}")
+    if isinstance(error, ConnectionClosedByBroker | ProbableAuthenticationError | ProbableAccessDeniedError):
+        for code, advice in _ADVICE.items():
+            if found := re.search(rf"\({code}\) (.*)", repr(error)):
+                return BrokerForbids(f"{doing}: {found[1].strip(_QUOTES)}; {advice}")
     return BrokerUnavailable(f"{doing}: {error!r}")
 
 
@@ -43,8 +51,7 @@ def _of_channel(code: int, text: str, doing: str) -> BrokerUnavailable:
     if found:
         argument, thing, wanted, has = (_TYPED.sub(r"\1", part) for part in found.groups())
         return TopologyClash(
-            f"the broker's {thing} is of an older shape: its {argument} is {has}, and has to be {wanted}; "
-            f"stop Picket's processes and run `{MEND}`, which keeps the messages"
+            f"the broker's {thing} is of an older shape: its {argument} is {has}, and has to be {wanted}"
         )
     if code == 404:
         return NotThere(text)

@@ -1,12 +1,12 @@
 """`picket doctor`: asks every engine that the settings name a question, and says how to mend what fails."""
 
 import os
-import socket
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.request import urlopen
 
-from picket.settings import Endpoint, Settings
+from picket.settings import Settings
 
 Check = tuple[str, Callable[[Settings], str], str]
 
@@ -19,7 +19,8 @@ def examine(settings: Settings, say: Callable[[str], object]) -> int:
             say(f"ok    {name:10} {check(settings)}")
         except Exception as error:  # noqa: BLE001 - whatever an engine's driver raises is the finding
             failed = 1
-            say(f"FAIL  {name:10} {' '.join(str(error).split())}\n      {'':10} {remedy}")
+            told = [" ".join(line.split()) for line in (str(error) or repr(error)).splitlines()]
+            say(f"FAIL  {name:10} " + f"\n      {'':10} ".join([*told, remedy]))
     return failed
 
 
@@ -28,9 +29,13 @@ def checks(settings: Settings) -> Iterator[Check]:
     yield "home", _home, "make the folder writable for this user, or set PICKET_HOME"
     yield "database", _database, "check database.url, and that the server runs; then `picket manage migrate`"
     if settings.broker.kind == "rabbitmq":
-        yield "rabbitmq", _rabbitmq, "check broker.urls (user, password, vhost) and that RabbitMQ runs"
+        for url in settings.broker.urls:
+            yield "rabbitmq", partial(_rabbitmq, url), "check broker.urls, and that RabbitMQ runs there"
+        yield "topology", _topology, "stop Picket's processes, then run `picket events queues mend`"
     if settings.store.kind == "cassandra":
-        yield "cassandra", _cassandra, "check store.contact_points and store.port, and that Cassandra runs"
+        for host in settings.store.contact_points:
+            remedy = "check store.contact_points and store.port, and that Cassandra runs there"
+            yield "cassandra", partial(_cassandra, host), remedy
     if settings.search.solr_url:
         yield "solr", _solr, "check search.solr_url, and that Solr runs and has this core"
 
@@ -59,26 +64,35 @@ def _database(settings: Settings) -> str:
     return f"{connection.vendor}, every migration has run"
 
 
-def _rabbitmq(settings: Settings) -> str:
-    import pika
+def _rabbitmq(url: str, _: Settings) -> str:
+    from eventframework.survey import connected, version
 
-    answered = []
-    for url in settings.broker.urls:
-        connection = pika.BlockingConnection(pika.URLParameters(url))
-        answered.append(f"{connection._impl.server_properties['version'].decode()}")
-        connection.close()
-    return f"RabbitMQ {', '.join(answered)}"
+    with connected([url]) as connection:
+        return f"{url.rpartition('@')[2]} answers, RabbitMQ {version(connection)}"
 
 
-def _cassandra(settings: Settings) -> str:
-    for host in settings.store.contact_points:
-        _connect(Endpoint(host, settings.store.port))
-    return f"{', '.join(settings.store.contact_points)} port {settings.store.port} is open"
+def _topology(settings: Settings) -> str:
+    from eventframework.mend import broken_off
+    from eventframework.survey import State, connected, look
+    from picket.queues import wanted
+
+    with connected(settings.broker.urls) as connection:
+        found = look(connection, wanted())
+        problems = [each.problem for each in found if each.state is State.CLASHES]
+        if broken_off(connection):
+            problems.append("a mending is under way, or was broken off")
+    if problems:
+        raise RuntimeError("\n".join(problems))
+    missing = sum(each.state is State.MISSING for each in found)
+    return (
+        f"{len(found) - missing} queues and exchanges fit, {missing} are missing and made at the next start"
+    )
 
 
-def _connect(endpoint: Endpoint) -> None:
-    with socket.create_connection(endpoint, timeout=5):
-        pass
+def _cassandra(host: str, settings: Settings) -> str:
+    from timeseries.cassandra_probe import ask
+
+    return ask(host, settings.store.port, settings.store.keyspace)
 
 
 def _solr(settings: Settings) -> str:

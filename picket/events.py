@@ -17,6 +17,7 @@ from eventframework.event import decode_envelope
 from eventframework.topology import Topology
 from picket import home, reactor
 from picket.errors import PicketError
+from picket.queues import queues
 from picket.settings import Settings
 
 T = TypeVar("T")
@@ -116,6 +117,9 @@ async def _answer(broker: Broker, clock: Any, question: Callable[[Broker], Await
 @click.group()
 def events() -> None:
     """Events between the services."""
+
+
+events.add_command(queues)
 
 
 @events.group()

@@ -65,3 +65,9 @@ def test_a_letter_that_is_not_there_and_a_broker_that_is_away_are_one_line(tmp_p
         assert ended.returncode == 1
         assert ended.stderr.startswith("picket: ")
         assert len(ended.stderr.splitlines()) == 1
+
+
+def test_an_embedded_picket_has_no_queues_to_mend(tmp_path: Path) -> None:
+    ended = picket("events", "queues", "mend", check=False, PICKET_HOME=str(tmp_path))
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("picket: setting broker.kind: memory makes its queues at each start")
