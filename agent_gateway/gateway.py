@@ -71,6 +71,7 @@ class Gateway:
         tls = context_factory(files)
         self._port = reactor.listenSSL(listen.port, _Factory(self), tls, BACKLOG, listen.host)
         self._sweeping.start(SWEEP_S)
+        self.stats.unready = ""
 
     @property
     def port(self) -> int:
@@ -82,6 +83,7 @@ class Gateway:
     async def stop(self) -> None:
         """Read no further, publish what was read, acknowledge it, close."""
         self._stopping = True
+        self.stats.unready = "stopping"
         if self._port is not None:
             await self._port.stopListening()
         self._hold_all(True)

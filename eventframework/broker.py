@@ -40,6 +40,9 @@ class Consumer(Protocol):
     async def cancel(self) -> None:
         """Get no more deliveries, or soon none; those held may still be settled."""
 
+    def give_back(self) -> None:
+        """Cancelled, let others have what it still holds."""
+
 
 @dataclass(frozen=True)
 class DeadLetter:

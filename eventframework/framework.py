@@ -49,7 +49,12 @@ class Framework:
 
     def ready(self, hook: Hook) -> None:
         """Run `hook` at each connect and reconnect, once the subscriptions stand."""
-        self._broker.connected(hook)
+
+        async def unless_left() -> None:
+            if not self._stopping:
+                await hook()
+
+        self._broker.connected(unless_left)
 
     async def start(self) -> None:
         """Return when the broker is reached for the first time and the ready hooks have run."""
@@ -57,12 +62,22 @@ class Framework:
 
     async def stop(self) -> None:
         """Take nothing new, let the handlers under way finish, then leave the broker."""
+        await self.drain()
+        await self._broker.stop()
+
+    async def drain(self) -> None:
+        """Take nothing new, and let the handlers under way finish."""
         self._stopping = True
         await _all(consumer.cancel() for consumer, _ in self._consuming)
         for waiting in list(self._sleeping):
             waiting.cancel()
         await self._drain()
-        await self._broker.stop()
+
+    async def leave(self) -> None:
+        """Undo every subscription, while other frameworks go on with the same broker."""
+        await self.drain()
+        for consumer, _ in self._consuming:
+            consumer.give_back()
 
     async def publish(self, event: Event) -> None:
         """Return once every queue of the event has it for good; raises PublishRefused, BrokerUnavailable."""

@@ -101,6 +101,15 @@ class RabbitBroker:
             Deferred.fromCoroutine(self._begin_late(consumer, self._channel))
         return consumer
 
+    def forget(self, consumer: "RabbitConsumer") -> None:
+        """Do not let it begin again."""
+        if consumer in self._consumers:
+            self._consumers.remove(consumer)
+
+    def begin_anew(self) -> None:
+        """Consume over another connection; what was not acknowledged on this one comes again."""
+        self._consuming.drop()
+
     async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
         """The oldest dead letters, or those of one id: taken, and put back."""
         letters: list[DeadLetter] = []
@@ -252,8 +261,14 @@ class RabbitConsumer:
         """
         for timer in self._timers:
             stop_timer(timer)
+        self.broker.forget(self)
         if self._channel is not None and self._channel.raw.is_open and not self.queue.ordered:
             await self._channel.call("basic_cancel", consumer_tag=self._tag)
+
+    def give_back(self) -> None:
+        """Only the end of the connection gives back; the broker's other consumers begin anew."""
+        if self._channel is not None and self._channel.raw.is_open:
+            self.broker.begin_anew()
 
     def later(self, delay_s: float, delivery: "RabbitDelivery") -> None:
         """Take it again after the delay, in this process: a private queue is not for others."""

@@ -57,10 +57,11 @@ class ServicesProcess:
         self._reactor = reactor
 
     async def start(self) -> None:
-        """Start them, and say so."""
+        """Start them, and say so once all are up, however often that takes."""
         await self._runner.start()
-        if any(service.uses_django for service in self._runner.services):
+        if self._runner.uses_django:
             wiring.hint_the_outbox(self._reactor, self._runner)
+        await self._runner.all_up()
         ready(self._runner.name)
 
     async def stop(self) -> None:
@@ -96,8 +97,8 @@ class WebProcess:
     def __init__(self, settings: Settings, reactor: Reactor) -> None:
         self._reactor = reactor
         self._runner = Runner([], settings, reactor, name="web")
-        live = PassedOn(reactor, settings.live.listen, b"/live")
-        self._web = Web(reactor, settings.web.listen, live)
+        live = PassedOn(reactor, lambda: settings.live.listen, b"/live")
+        self._web = Web(reactor, settings.web.listen, live, self._runner.stats("web"))
 
     async def start(self) -> None:
         """Reach the broker, then serve."""

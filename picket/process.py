@@ -1,6 +1,10 @@
-"""A server process: the asyncio reactor on uvloop, and something that starts and stops on it."""
+"""A server process: the asyncio reactor on uvloop, and something that starts and stops on it.
+
+SIGTERM and SIGINT let it finish what is under way, for DRAIN_S at most; a second one ends it at once.
+"""
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Protocol
@@ -46,7 +50,7 @@ class _Run:
         self.reactor = reactor
         self.process = process
         self.exit_code = 0
-        self.stopped = False
+        self.stopping = self.stopped = False
 
     def until_stopped(self) -> int:
         self.reactor.callWhenRunning(self._start)
@@ -62,6 +66,9 @@ class _Run:
         Deferred.fromCoroutine(self.process.start()).addErrback(self._failed)
 
     def _stop(self) -> Deferred[None]:
+        self.stopping = True
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
         stopping = Deferred.fromCoroutine(self._stop_process()).addTimeout(DRAIN_S, self.reactor)
         return stopping.addErrback(lambda failure: log.failure("did not stop cleanly", failure))
 
@@ -70,6 +77,9 @@ class _Run:
         self.stopped = True
 
     def _failed(self, failure: Failure) -> None:
+        if self.stopping:
+            log.info("stopped while it was starting: {error}", error=failure.value)
+            return
         self.exit_code = 1
         if isinstance(failure.value, PicketError | CannotListenError):
             print(f"picket: {explain(failure.value)}", file=sys.stderr)

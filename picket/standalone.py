@@ -45,8 +45,8 @@ class Standalone:
     async def start(self) -> None:
         """Migrate, start the services, then let agents and browsers in, and say where."""
         await deferToThread(relational.migrate)
-        await self._runner.start()
         self._undo.push_async_callback(self._runner.stop)
+        await self._runner.start()
         gateway, files = await self._start_gateway()
         web = self._start_web(gateway.port)
         if self._with_agent:
@@ -63,11 +63,16 @@ class Standalone:
 
     def _start_web(self, agents_port: int) -> Web:
         wiring.back_the_web(self._reactor, self._runner, agents_port=agents_port)
-        live = next(service for service in self._runner.services if isinstance(service, LiveService))
-        web = Web(self._reactor, self._settings.web.listen, PassedOn(self._reactor, live.address, b"/live"))
+        live = PassedOn(self._reactor, self._live_address, b"/live")
+        web = Web(self._reactor, self._settings.web.listen, live, self._runner.stats("web"))
         web.start()
         self._undo.push_async_callback(web.stop)
         return web
+
+    def _live_address(self) -> Endpoint | None:
+        """Where the service `live` listens, while it does."""
+        lives = [service for service in self._runner.services if isinstance(service, LiveService)]
+        return lives[0].address if lives else None
 
     async def _start_gateway(self) -> tuple[Gateway, tls.TlsFiles]:
         files = await wiring.tls_files(self._settings)

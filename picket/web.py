@@ -1,6 +1,8 @@
 """The web server: Django under WSGI, built assets under /static, and server-sent events under /live."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from twisted.internet.defer import succeed
@@ -17,6 +19,7 @@ from zope.interface import implementer
 
 from picket.reactor import Reactor
 from picket.settings import Endpoint
+from statslib import Stats
 from webapp.dashboard.event_stream import QuietSite
 
 BUILT = Path(__file__).parents[1] / "webapp/static/built"
@@ -27,8 +30,9 @@ LONGEST_BODY_BYTES = 2 << 20
 class Web:
     """Serves the web app at `listen`; `live` is the resource of server-sent events, here or elsewhere."""
 
-    def __init__(self, reactor: Reactor, listen: Endpoint, live: IResource) -> None:
+    def __init__(self, reactor: Reactor, listen: Endpoint, live: IResource, stats: Stats) -> None:
         self._reactor = reactor
+        self._stats = stats
         self._listen = listen
         self._live = live
         self._threads = ThreadPool(1, THREADS, name="wsgi")
@@ -48,12 +52,14 @@ class Web:
         root = Root(WSGIResource(self._reactor, self._threads, application))
         root.putChild(b"static", Static(str(BUILT)))
         root.putChild(b"live", self._live)
-        site = QuietSite(root, requestFactory=BoundedRequest)  # type: ignore[no-untyped-call]
+        site = CountedSite(self._stats, root)
         self._port = self._reactor.listenTCP(self._listen.port, site, interface=self._listen.host)
         self._threads.start()
+        self._stats.unready = ""
 
     async def stop(self) -> None:
         """Take no new connections; what threads are doing is finished."""
+        self._stats.unready = "stopping"
         if self._port is not None:
             await (self._port.stopListening() or succeed(None))
             # Its threads may be waiting for the reactor, so the reactor must not wait for them.
@@ -95,6 +101,18 @@ class BoundedRequest(Request):
         super().gotLength(length)  # type: ignore[no-untyped-call]
 
 
+class CountedSite(QuietSite):
+    """Counts the answers, by the first digit of their status: responses_2xx."""
+
+    def __init__(self, stats: Stats, root: IResource) -> None:
+        super().__init__(root, requestFactory=BoundedRequest)  # type: ignore[no-untyped-call]
+        self._stats = stats
+
+    def log(self, request: Any) -> None:
+        """A request is finished."""
+        self._stats.increment(f"responses_{request.code // 100}xx")
+
+
 class _PassingClient(ProxyClient):
     """One request on its way to the other process."""
 
@@ -118,15 +136,26 @@ class _PassingFactory(ProxyClientFactory):
 
 
 class PassedOn(ReverseProxyResource):
-    """Passes requests on to another process of ours, and hangs up there when the browser hangs up here."""
+    """Passes requests on to another server of ours, and hangs up there when the browser hangs up here.
 
-    def __init__(self, reactor: Reactor, to: Endpoint, path: bytes) -> None:
-        super().__init__(to.host, to.port, path, reactor)  # type: ignore[no-untyped-call]
+    `to` is where that listens, None while it does not: then the answer is 503.
+    """
+
+    def __init__(self, reactor: Reactor, to: Callable[[], Endpoint | None], path: bytes) -> None:
+        super().__init__("", 0, path, reactor)  # type: ignore[no-untyped-call]
+        self._to = to
 
     proxyClientFactoryClass = _PassingFactory  # noqa: N815 - Twisted's name
 
     def getChild(self, path: bytes, request: Request) -> Resource:  # noqa: ARG002, N802 - Twisted's name
         """The same path on the other side."""
-        return PassedOn(
-            self.reactor, Endpoint(self.host, self.port), b"%b/%b" % (self.path, quote(path).encode())
-        )
+        return PassedOn(self.reactor, self._to, b"%b/%b" % (self.path, quote(path).encode()))
+
+    def render(self, request: Request) -> Any:
+        """Have it answered there."""
+        to = self._to()
+        if to is None:
+            request.setResponseCode(503)
+            return b"not there yet\n"
+        self.host, self.port = to
+        return super().render(request)  # type: ignore[no-untyped-call]

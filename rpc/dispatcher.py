@@ -38,6 +38,10 @@ class Dispatcher:
             raise TypeError(f"{handler!r} lacks {', '.join(missing)} of {interface}")
         self._handlers[interface] = handler
 
+    def forget(self, handler: object) -> None:
+        """Serve nothing by this handler any more."""
+        self._handlers = {name: other for name, other in self._handlers.items() if other is not handler}
+
     async def call(self, interface: str, method: str, arguments: Sequence[Any]) -> Any:
         """The handler's answer; raises only Refused and Unavailable. Ends at the caller's deadline."""
         given = arguments[idl.parameters(interface, method).index("context")] or idl.Context()

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 from twisted.internet.defer import maybeDeferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
@@ -21,11 +20,12 @@ from eventframework.clock import Clock
 from eventframework.framework import Framework
 from eventframework.policy import Share
 from eventframework.stream import Batch
-from picket.settings import Settings
+from picket.settings import Endpoint, Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import RpcError
 from services.base import Service
+from services.periodic import Periodic
 from statslib import Stats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_batch
@@ -63,8 +63,7 @@ class Live(Service):
         self._settings = settings
         self._latest = Latest()
         self._viewers: dict[tuple[str, str], set[Viewer]] = {}
-        self._pings = LoopingCall(self._ping)
-        self._pings.clock = clock  # type: ignore[assignment]
+        self.parts = (Periodic(clock, PING_S, self._ping),)
         self._port: Any = None
 
     async def setup(self) -> None:
@@ -77,12 +76,9 @@ class Live(Service):
         """Listen for browsers' streams."""
         host, port = self._settings.live.listen
         self._port = self._reactor.listenTCP(port, self.site(), interface=host)
-        self._pings.start(PING_S, now=False)
 
     async def stop(self) -> None:
         """End every stream; browsers come back by themselves."""
-        if self._pings.running:
-            self._pings.stop()
         for viewer in [viewer for viewers in self._viewers.values() for viewer in viewers]:
             viewer.end()
         if self._port is not None:
@@ -97,9 +93,12 @@ class Live(Service):
         return QuietSite(root, reactor=self._reactor)  # type: ignore[no-untyped-call]
 
     @property
-    def address(self) -> Any:
-        """Where it listens (`host`, `port`), once started."""
-        return self._port.getHost()
+    def address(self) -> Endpoint | None:
+        """Where it listens, once started."""
+        if self._port is None:
+            return None
+        address = self._port.getHost()
+        return Endpoint(address.host, address.port)
 
     async def snapshot(self, account_id: str, context: object, node_ids: list[str]) -> list[idl.NodeSnapshot]:  # noqa: ARG002 - the IDL's
         """Live.snapshot of rpc/picket.thrift; no ids: every node of the account that is in memory."""
@@ -170,7 +169,7 @@ class Live(Service):
         for viewer in list(viewers):
             viewer.send(message)
 
-    def _ping(self) -> None:
+    async def _ping(self) -> None:
         for viewers in list(self._viewers.values()):
             self._send(viewers, PING)
 

@@ -14,14 +14,15 @@ A service's constructor asks by parameter name:
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Any
 
-from twisted.logger import Logger
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock
 from twisted.web.server import Site
 
+from eventframework.broker import Broker
 from eventframework.framework import Framework
 from eventframework.topology import Topology
 from picket.settings import Settings
@@ -31,6 +32,7 @@ from rpc.proxy import Proxy
 from rpc.server import RpcServer
 from services.base import Service
 from services.engines import make_broker, make_store
+from services.hosted import Hosted
 from services.registry import SERVICES, find
 from services.threads import DjangoThreads
 from statslib import Stats
@@ -56,10 +58,8 @@ class Runner:
     """A process's services, and what the rest of the process shares with them.
 
     `enabled` are the services of the whole set-up, wherever they run: the broker's queues are made for them.
-    `listen`: serve RPC and stats on the ports of the settings; without it only this process can call.
+    `listen`: serve RPC on the ports of the settings; without it only this process can call.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -71,46 +71,69 @@ class Runner:
         listen: bool = True,
         name: str = "",
     ) -> None:
-        self._classes = list(services)
         self._enabled = [find(each) for each in SERVICES] if enabled is None else list(enabled)
         self._settings = settings
         self._reactor = reactor
         self._listen = listen
         self.name = name or "+".join(service.name for service in services) or "picket"
         self.ports: dict[str, int] = {}
-        self._stats = [Stats("process")]
+        self._stats: dict[str, Stats] = {}
         self._clients: dict[str, Proxy] = {}
+        self._servers: list[Callable[[], Awaitable[None]]] = []
+        self._opening = DeferredLock()
         self._undo = AsyncExitStack()
-        self.services: list[Service] = []
+        self._connected = False
+        self._process = self.stats("process")
+        for cls in services:
+            self._check(cls)
+        self._hosted = [Hosted(cls, self, reactor, self.stats(cls.name)) for cls in services]
+
+    @property
+    def uses_django(self) -> bool:
+        """Whether any of its services does."""
+        return any(hosted.cls.uses_django for hosted in self._hosted)
+
+    @property
+    def services(self) -> list[Service]:
+        """Those that are set up."""
+        return [hosted.service for hosted in self._hosted if hosted.service is not None]
+
+    @cached_property
+    def broker(self) -> Broker:
+        """The broker of this process."""
+        wanted, stats = topology(self._enabled), self.stats("broker")
+        return make_broker(self._settings, self._reactor, wanted, self.name, stats)
 
     @cached_property
     def bus(self) -> Framework:
-        """The way to events and the stream."""
-        wanted, stats = topology(self._enabled), self.stats("broker")
-        broker = make_broker(self._settings, self._reactor, wanted, self.name, stats)
-        return Framework(broker, self._reactor, drain_s=DRAIN_S)
+        """The way to events and the stream of what is no service."""
+        return self.new_bus()
+
+    def new_bus(self) -> Framework:
+        """A service's own way to events and the stream: its subscriptions can be undone."""
+        return Framework(self.broker, self._reactor, drain_s=DRAIN_S)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """The RPC handlers of this process."""
-        return Dispatcher(self._reactor, self._stats[0])
+        return Dispatcher(self._reactor, self._process)
 
     @cached_property
     def store(self) -> TimeSeriesStore:
-        """The time-series store; opened by `start` when a service has asked for it."""
+        """The time-series store; opened for the first service that asks for it."""
         return make_store(self._settings, self._reactor)
 
     @cached_property
     def threads(self) -> DjangoThreads:
-        """Threads for Django work; started by `start` when a service has asked for them."""
+        """Threads for Django work; started for the first service that asks for them."""
         return DjangoThreads(self._reactor)
 
     def stats(self, name: str) -> Stats:
-        """New measures that the process's stats pages show; not ready until the process is."""
-        made = Stats(name)
-        made.unready = "starting"
-        self._stats.append(made)
-        return made
+        """The measures of that owner, which the process's stats pages show."""
+        if name not in self._stats:
+            self._stats[name] = Stats(name)
+            self._stats[name].unready = "starting"
+        return self._stats[name]
 
     def client(self, service: str) -> Proxy:
         """The awaited proxy of `directory`, `query` or `live`, in this process where it is hosted here."""
@@ -126,73 +149,125 @@ class Runner:
 
     def hosts(self, service: str) -> bool:
         """Whether that service runs in this process."""
-        return any(cls.name == service for cls in self._classes)
+        return any(hosted.cls.name == service for hosted in self._hosted)
 
     async def start(self) -> None:
-        """Bring everything up, what others need first; a failure takes down what was up and is raised."""
-        self._stats[0].unready = "starting"
+        """Try to bring everything up, what others need first.
+
+        A service that fails is tried again in the background. An address that is taken, or the broker's
+        failure, takes down what was up and is raised.
+        """
         try:
             await self._start()
         except BaseException:
             await self.stop()
             raise
-        for stats in self._stats:
-            stats.unready = ""
+
+    async def all_up(self) -> None:
+        """Return when every service is up."""
+        await DeferredList([hosted.came for hosted in self._hosted])
 
     async def stop(self) -> None:
         """Take nothing new, let what is under way finish, then close everything in the order of its need."""
-        for stats in self._stats:
+        for stats in self._stats.values():
             stats.unready = "stopping"
-        await self._undo.aclose()
+        async with AsyncExitStack() as first_to_last:
+            for step in reversed((self._stop_serving, self._drain, self._take_down, self._undo.aclose)):
+                first_to_last.push_async_callback(step)
 
     async def _start(self) -> None:
-        self.services = [self._build(cls) for cls in self._classes]
-        if "store" in self.__dict__:
-            self._undo.push_async_callback(self.store.close)
-            await self.store.open()
-        if "threads" in self.__dict__:
-            self.threads.start()
-            self._undo.push_async_callback(self.threads.stop)
         self._undo.push_async_callback(self._close_clients)
-        for service in self.services:
-            self._undo.push_async_callback(service.stop)
-            await service.setup()
-        self._undo.push_async_callback(self.bus.stop)
+        self._serve_stats()
+        for hosted in self._hosted:
+            await hosted.set_up()
+        self._connected = True
+        self.stats("broker").unready = ""  # From here on it says itself what keeps it from its work.
         await self.bus.start()
-        for service in self.services:
-            self._undo.push_async_callback(service.drain)
-            await service.start()
-            self._log.info("{service} is up", service=service.name)
-        if self._listen:
-            self._serve_rpc()
-            self._serve_stats()
+        for hosted in self._hosted:
+            await hosted.start()
+        self._process.unready = ""
+        for hosted in self._hosted:
+            hosted.keep_trying()
 
-    def _serve_rpc(self) -> None:
-        for service, interface in INTERFACES.items():
-            if interface in self.dispatcher.interfaces:
-                server = RpcServer(interface, self.dispatcher)
-                host, port = getattr(self._settings.rpc, service)[0]
-                self.ports[service] = server.start(self._reactor, host, port)
-                self._undo.push_async_callback(server.stop)
+    async def _stop_serving(self) -> None:
+        servers, self._servers = self._servers, []
+        for stop in reversed(servers):
+            await stop()
+
+    async def _drain(self) -> None:
+        last_first = self._hosted[::-1]
+        for steps in ([each.drain for each in last_first], [each.finish for each in last_first]):
+            await DeferredList([Deferred.fromCoroutine(step()) for step in steps], consumeErrors=True)
+        if self._connected:
+            self._connected = False
+            await self.bus.stop()
+
+    async def _take_down(self) -> None:
+        for hosted in reversed(self._hosted):
+            await hosted.take_down()
+
+    def admit(self, service: Service) -> None:
+        """Listen for calls to its interface; raises CannotListenError."""
+        interface = INTERFACES.get(service.name, "")
+        if self._listen and interface in self.dispatcher.interfaces:
+            server = RpcServer(interface, self.dispatcher)
+            host, port = getattr(self._settings.rpc, service.name)[0]
+            self.ports[service.name] = server.start(self._reactor, host, port)
+            self._servers.append(server.stop)
+
+    def dismiss(self, service: Service) -> None:
+        """Its calls are answered as those of a service that is not here."""
+        self.dispatcher.forget(service)
 
     def _serve_stats(self) -> None:
         if self._settings.stats.listen:
             host, port = self._settings.stats.listen
-            site = Site(stats_resource(self._stats))
+            site = Site(stats_resource(self._stats.values()))
             listening = self._reactor.listenTCP(port, site, interface=host)
             self.ports["stats"] = listening.getHost().port
             self._undo.push_async_callback(_stop_listening, listening)
 
-    def _build(self, cls: type[Service]) -> Service:
-        return cls(**{name: self._dependency(name, cls) for name in inspect.signature(cls).parameters})
+    async def build(self, cls: type[Service], bus: Framework) -> Service:
+        """The service, given what its constructor names, with that opened."""
+        asked = inspect.signature(cls).parameters
+        await self._open(asked)
+        makers = self._makers(cls, bus)
+        return cls(**{name: makers[name]() for name in asked})
 
-    def _dependency(self, name: str, cls: type[Service]) -> Any:
-        """What a constructor's parameter of this name is given."""
-        makers: dict[str, Callable[[], Any]] = {
+    async def _open(self, asked: Collection[str]) -> None:
+        """The store, once; the threads, once."""
+        await self._opening.acquire()
+        try:
+            if "store" in asked and "store" not in self.__dict__:
+                await self._open_store()
+            if "threads" in asked and "threads" not in self.__dict__:
+                self.threads.start()
+                self._undo.push_async_callback(self.threads.stop)
+        finally:
+            self._opening.release()
+
+    async def _open_store(self) -> None:
+        try:
+            await self.store.open()
+        except BaseException:
+            await self.__dict__.pop("store").close()
+            raise
+        self._undo.push_async_callback(self.store.close)
+
+    def _check(self, cls: type[Service]) -> None:
+        """Raise TypeError where it asks for what there is not."""
+        there_are = self._makers(cls)
+        for name in inspect.signature(cls).parameters:
+            if name not in there_are:
+                raise TypeError(f"{cls.__name__} asks for {name!r}; there are: {', '.join(there_are)}")
+
+    def _makers(self, cls: type[Service], bus: Framework | None = None) -> dict[str, Callable[[], Any]]:
+        """What makes that which a constructor's parameter of each name is given."""
+        return {
             "clock": lambda: self._reactor,
             "reactor": lambda: self._reactor,
             "settings": lambda: self._settings,
-            "bus": lambda: self.bus,
+            "bus": lambda: bus,
             "store": lambda: self.store,
             "stats": lambda: self.stats(cls.name),
             "rpc": lambda: self.dispatcher,
@@ -200,9 +275,6 @@ class Runner:
             "topology": lambda: topology(self._enabled),
             **{service: lambda service=service: self.client(service) for service in INTERFACES},  # type: ignore[misc]
         }
-        if name not in makers:
-            raise TypeError(f"{cls.__name__} asks for {name!r}; there are: {', '.join(makers)}")
-        return makers[name]()
 
     def _make_client(self, service: str) -> Proxy:
         if self.hosts(service):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from eventframework.catalogue import StateChanged
@@ -19,6 +18,7 @@ from eventframework.framework import Framework
 from eventframework.policy import Share
 from eventframework.stream import Batch
 from services.base import Service
+from services.periodic import Periodic
 from statslib import Stats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import Frame, decode_batch, encode_batch
@@ -60,22 +60,12 @@ class State(Service):
         self._bus, self._clock, self._stats = bus, clock, stats
         self._stream = bus.stream("results")
         self._partitions: dict[int, _Partition] = defaultdict(_Partition)
-        self._sweeping = LoopingCall(lambda: Deferred.fromCoroutine(self.sweep()))
+        self.parts = (Periodic(clock, SWEEP_S, self.sweep),)
 
     async def setup(self) -> None:
         """Take every batch."""
         self._stream.consume(self.name, self.on_batch, Share.SCOPED)
         self._stats.gauge("nodes", lambda: sum(len(each.nodes) for each in self._partitions.values()))
-
-    async def start(self) -> None:
-        """Begin to look for silent nodes."""
-        self._sweeping.clock = self._clock
-        self._sweeping.start(SWEEP_S, now=False)
-
-    async def stop(self) -> None:
-        """Look no more."""
-        if self._sweeping.running:
-            self._sweeping.stop()
 
     async def on_batch(self, batch: Batch) -> None:
         """Note whom it is from; nodes that were unknown or absent are present."""

@@ -4,12 +4,12 @@
 `<owner>_<name>`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from statslib.stats import Stats
 
 
-def check_form(owners: Sequence[Stats]) -> dict[str, object]:
+def check_form(owners: Collection[Stats]) -> dict[str, object]:
     """One check result for all of them; every number in it is finite."""
     problems = [f"{owner.name}: {owner.unready}" for owner in owners if owner.unready]
     return {

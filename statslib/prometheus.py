@@ -5,7 +5,7 @@ the gauges `_min` and `_max`; `picket_<owner>_ready` is 0 while an owner cannot 
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from statslib.measures import Average
@@ -21,7 +21,7 @@ class Family(NamedTuple):
     samples: list[tuple[str, float]]
 
 
-def text(owners: Sequence[Stats]) -> str:
+def text(owners: Collection[Stats]) -> str:
     """The page; of two families with one name, the first."""
     families: dict[str, Family] = {}
     for owner in owners:

@@ -97,7 +97,7 @@ class Stats:
                 self._log.warn("gauge {name} failed: {error!r}", name=name, error=error)
                 continue
             if isfinite(value):
-                yield name, value
+                yield name, +value  # A bool becomes a number.
 
     def metrics(self) -> Iterator[Metric]:
         """Every measure that is a finite number, sorted within its sort."""

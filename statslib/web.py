@@ -1,7 +1,7 @@
 """Stats over HTTP: `/stats` (JSON, check form), `/metrics` (Prometheus), `/healthz` and `/readyz`."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from typing import cast
 
 from twisted.web.resource import IResource, Resource
@@ -12,7 +12,7 @@ from statslib.check_form import check_form
 from statslib.stats import Stats
 
 
-def stats_resource(owners: Sequence[Stats]) -> Resource:
+def stats_resource(owners: Collection[Stats]) -> Resource:
     """The resource tree of a process that hosts `owners`; its root has no page of its own."""
     root = Resource()
     pages = {
@@ -44,6 +44,6 @@ class _Page(Resource):
         return text.encode()
 
 
-def _ready(owners: Sequence[Stats]) -> tuple[int, str]:
+def _ready(owners: Collection[Stats]) -> tuple[int, str]:
     reasons = [f"{owner.name}: {owner.unready}\n" for owner in owners if owner.unready]
     return (503, "".join(reasons)) if reasons else (200, "ready\n")

@@ -8,7 +8,7 @@ import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
-from eventframework import Event, Framework, Policy, PublishRefused, RetryLater, current
+from eventframework import Batch, Event, Framework, Policy, PublishRefused, RetryLater, Share, current
 from eventframework.broker import Broker
 from eventframework.memory import MemoryBroker
 from picket import correlation
@@ -124,6 +124,36 @@ class EventContract(BrokerContract):
         await until(lambda: len(seen) == 3)
         assert seen[:2] == ["c-1", "c-1"]
         assert seen[2] not in ("", "c-1")
+
+    async def test_a_framework_that_leaves_gives_what_it_held_to_others_of_its_broker(self) -> None:
+        broker, held, inbox, batches = self.make(), Inbox(), Inbox(), Inbox()
+        process = self.framework(broker)
+        leaver, stayer = (Framework(broker, cast(Any, reactor), drain_s=0.1) for _ in range(2))
+
+        async def hang(event: Any) -> None:
+            await held.rung(event)
+            await Deferred()
+
+        async def hold(batch: Batch) -> None:
+            await Deferred()
+
+        async def take(batch: Batch) -> None:
+            batches.doors.append(batch.partition)
+
+        leaver.subscribe(self.rung, hang, Policy.SCOPED_ROUND_ROBIN, tag="left")
+        leaver.stream(self.stream).consume("archive", hold, Share.SCOPED)
+        await process.start()
+        await self.rings(process, 2)
+        published = Deferred.fromCoroutine(process.stream(self.stream).publish(1, b"batch"))
+        await until(lambda: held.doors == [0, 1])
+        await leaver.leave()
+        stayer.subscribe(self.rung, inbox.rung, Policy.SCOPED_ROUND_ROBIN, tag="left")
+        stayer.stream(self.stream).consume("archive", take, Share.SCOPED)
+        await until(lambda: sorted(inbox.doors) == [0, 1] and batches.doors == [1])
+        await published
+        await self.rings(process, 1)
+        await until(lambda: len(inbox.doors) == 3)
+        assert held.doors == [0, 1]
 
     async def test_the_ready_hooks_run_once_all_is_subscribed(self) -> None:
         framework, inbox = self.framework(), Inbox()

@@ -16,6 +16,7 @@ from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Unavailable
+from services import base
 from services.live import PING_S, STREAMS_PER_ACCOUNT, Live
 from statslib import Stats
 from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch, layout_of
@@ -118,8 +119,8 @@ class House:
             query=self.store,
             stats=self.stats,
         )
-        done(live.setup())
-        done(live.start())
+        done(base.set_up(live))
+        done(base.start(live))
         return live
 
     def browse(self, node: str = "", account: str = OURS, **headers: str) -> Browser:
@@ -294,7 +295,7 @@ def test_an_account_has_only_so_many_streams(house: House) -> None:
 
 def test_stopping_ends_every_stream_and_leaves_no_timer(house: House) -> None:
     browser = house.browse(NODE)
-    done(house.live.stop())
+    done(base.stop(house.live))
     assert browser.transport.disconnecting
     browser.channel.connectionLost(Failure(ConnectionDone()))
     assert house.reactor.getDelayedCalls() == []

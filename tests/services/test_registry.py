@@ -8,7 +8,17 @@ import services
 from services.base import Service
 from services.registry import SERVICES, UnknownService, find
 
-NOT_SERVICES = {"__init__", "base", "engines", "registry", "rounds", "runner", "threads"}
+NOT_SERVICES = {
+    "__init__",
+    "base",
+    "engines",
+    "hosted",
+    "periodic",
+    "registry",
+    "rounds",
+    "runner",
+    "threads",
+}
 
 
 def unlisted(files: set[str]) -> set[str]:

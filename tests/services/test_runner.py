@@ -2,11 +2,15 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -118,6 +122,14 @@ def settings(**sections: Any) -> Settings:
     return Settings.model_validate(values | sections)
 
 
+def get(address: str) -> tuple[int, str]:
+    try:
+        with urlopen(address, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
 class RunnerTest(TestCase):
     def setUp(self) -> None:
         steps.clear()
@@ -190,22 +202,39 @@ class RunnerTest(TestCase):
     async def test_stats_are_served_where_the_settings_say(self) -> None:
         runner = self.make(First, listen=True, stats={"listen": "127.0.0.1:0"})
         await runner.start()
-        where = f"http://127.0.0.1:{runner.ports['stats']}"
-        text = await deferToThread(lambda: urlopen(f"{where}/readyz", timeout=5).read())
-        assert text == b"ready\n"
+        where = f"http://127.0.0.1:{runner.ports['stats']}/readyz"
+        assert await deferToThread(get, where) == (200, "ready\n")
         await runner.stop()
 
-    async def test_a_service_that_cannot_start_takes_down_what_was_up(self) -> None:
-        runner = self.make(First, Broken)
-        with pytest.raises(OSError, match="no luck"):
+    async def test_a_service_that_cannot_start_keeps_no_other_from_it_and_readyz_says_why(self) -> None:
+        runner = self.make(First, Broken, Second, stats={"listen": "127.0.0.1:0"})
+        await runner.start()
+        whole = Deferred.fromCoroutine(runner.all_up())
+        assert [service.name for service in runner.services] == ["query", "second"]
+        await runner.bus.publish(NodeUpdated(account_id="a1", node_id="n1", changes={}))
+        where = f"http://127.0.0.1:{runner.ports['stats']}/readyz"
+        status, text = await deferToThread(get, where)
+        assert (status, text) == (503, "broken: OSError: no luck\n")
+        assert runner.stats("broken").counters["starts_failed"] == 1
+        await runner.stop()
+        assert not whole.called
+        assert Second.seen == ["n1"]
+        assert [len(self.flushLoggedErrors(OSError)), steps.count("broken stop")] == [1, 1]
+
+    async def test_an_address_that_is_taken_ends_the_start_and_takes_down_what_was_up(self) -> None:
+        taken: Any = cast(Any, reactor).listenTCP(0, Factory(), interface="127.0.0.1")
+        address = f"127.0.0.1:{taken.getHost().port}"
+        runner = self.make(Second, First, listen=True, rpc={"query": address})
+        with pytest.raises(CannotListenError):
             await runner.start()
-        assert steps[-2:] == ["broken stop", "query stop"]
+        assert steps[-1] == "second stop"
         await runner.stop()
-        assert steps.count("query stop") == 1
+        assert steps.count("second stop") == 1
+        await taken.stopListening()
 
-    async def test_asking_for_the_unknown_is_an_error(self) -> None:
+    def test_asking_for_the_unknown_is_an_error(self) -> None:
         with pytest.raises(TypeError, match="Curious asks for 'moon'; there are: clock"):
-            await self.make(Curious).start()
+            self.make(Curious)
 
     def test_the_topology_has_the_streams_and_events_of_all(self) -> None:
         found = topology([First, Second])

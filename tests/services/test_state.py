@@ -5,6 +5,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from eventframework.errors import BrokerUnavailable
+from services import base
 from services.state import LIMIT_MS, SWEEP_S, State
 from statslib import Stats
 from tests.services.bus import FakeBus
@@ -19,9 +20,9 @@ class TestPresenceOfData(SynchronousTestCase):
         self.clock, self.bus = Clock(), FakeBus()
         self.clock.advance(1_000_000)
         service = State(bus=cast(Any, self.bus), clock=cast(Any, self.clock), stats=Stats("state"))
-        for step in (service.setup(), service.start()):
+        for step in (base.set_up(service), base.start(service)):
             self.result(step)
-        self.addCleanup(lambda: self.result(service.stop()))
+        self.addCleanup(lambda: self.result(base.stop(service)))
 
     def result(self, coroutine: Any) -> None:
         self.successResultOf(Deferred.fromCoroutine(coroutine))
