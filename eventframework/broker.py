@@ -90,6 +90,9 @@ class Broker(Protocol):
     def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
         """Call `take` with each delivery, at most `prefetch` of them unsettled; outlives reconnects."""
 
+    async def count_dead_letters(self) -> int:
+        """How many dead letters there are, about, without a look at them; raises BrokerUnavailable."""
+
     async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
         """The oldest dead letters, or those of one id, left where they are."""
 

@@ -79,3 +79,44 @@ class EventsCommitted(Event, frozen=True):
     """Published by a process that has left events in the outbox: a hint to `outbox`, which may get lost."""
 
     topic = "events_committed"
+
+
+class Heartbeat(Event, frozen=True):
+    """Published every 10 s by each process for each service that it hosts, `gateway` and `web` included.
+
+    It is about the installation and so has no account. `instance` is the process's, new at each start.
+    `state` is ok, err while it cannot serve, or stopped when it ends because it was told to; `status` says
+    why. `lag` messages wait for it, `pending` operations are under way.
+    """
+
+    topic = "heartbeat"
+
+    service: str
+    instance: str
+    host: str
+    pid: int
+    started_ms: int
+    time_ms: int
+    state: str
+    status: str
+    lag: int
+    pending: int
+
+
+class ServiceStateChanged(Event, frozen=True):
+    """Published by `watchdog` when a service of this installation, or the broker, gets or loses a problem.
+
+    It has no account. `instance` is empty where it is about the whole service. `kind` is dead, silent,
+    unready, lag or dead_letters; `old` and `new` are ok and problem. `text` says what the problem is or was.
+    """
+
+    topic = "service_state_changed"
+    about = ("service",)
+
+    service: str
+    instance: str
+    kind: str
+    old: str
+    new: str
+    text: str
+    time_ms: int

@@ -89,6 +89,10 @@ class Framework:
         """Publish an event that is encoded already: published again, it is the same event."""
         await self._broker.publish(EVENTS, topic, body)
 
+    async def count_dead_letters(self) -> int:
+        """How many messages have failed too often; raises BrokerUnavailable."""
+        return await self._broker.count_dead_letters()
+
     def subscribe(
         self,
         event: type[E],

@@ -111,6 +111,10 @@ class Journal:
         rows = await self._run(lambda: self._database.execute(select, (letter_id, limit)).fetchall())
         return [(row[0], DeadLetter(*row[1:])) for row in rows]
 
+    async def count_dead_letters(self) -> int:
+        """How many there are."""
+        return await self._run(lambda: self._database.execute("SELECT COUNT(*) FROM dead").fetchone()[0])
+
     def _write(self, *statements: Statement) -> Deferred[None]:
         self._writes.extend(statements)
         written: Deferred[None] = Deferred()

@@ -152,6 +152,10 @@ class MemoryBroker:
         declared.give()
         return consumer
 
+    async def count_dead_letters(self) -> int:
+        """Those in the journal."""
+        return await self._journal.count_dead_letters()
+
     async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
         """The oldest dead letters, or those of one id."""
         return [letter for _, letter in await self._journal.dead_letters(letter_id, limit)]

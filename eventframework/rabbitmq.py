@@ -110,6 +110,13 @@ class RabbitBroker:
         """Consume over another connection; what was not acknowledged on this one comes again."""
         self._consuming.drop()
 
+    async def count_dead_letters(self) -> int:
+        """By the broker's own count of their queue."""
+        if self._channel is None:
+            raise BrokerUnavailable("not connected")
+        found = await self._channel.call("queue_declare", queue=DEAD, passive=True)
+        return int(found.method.message_count)
+
     async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
         """The oldest dead letters, or those of one id: taken, and put back."""
         letters: list[DeadLetter] = []

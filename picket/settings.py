@@ -182,6 +182,12 @@ class Log(Section):
     kept_lines: int = Field(default=200, ge=0, le=10_000)
 
 
+class Watchdog(Section):
+    """When a service is said to be behind: `lag` messages wait for it."""
+
+    lag: int = Field(default=1000, ge=1)
+
+
 def default_home() -> Path:
     """`$XDG_DATA_HOME/picket`, or ~/.local/share/picket."""
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "picket"
@@ -201,6 +207,7 @@ class Settings(Section):
     rpc: Rpc = Rpc()
     live: Live = Live()
     stats: StatsSection = StatsSection()
+    watchdog: Watchdog = Watchdog()
     log: Log = Log()
 
 

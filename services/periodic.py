@@ -11,15 +11,18 @@ from services.base import Service
 
 
 class Periodic(Service):
-    """Awaits `work` every `every_s` seconds, the first time after as long; what is not done is waited for.
+    """Awaits `work` every `every_s` seconds, the first time after as long or `at_once`.
 
-    A failure is logged, and the work comes again. Draining cancels what is under way.
+    What is not done is waited for. A failure is logged, and the work comes again. Draining cancels what is
+    under way.
     """
 
     name = "periodic"
 
-    def __init__(self, clock: Any, every_s: float, work: Callable[[], Awaitable[None]]) -> None:
-        self._every_s, self._work = every_s, work
+    def __init__(
+        self, clock: Any, every_s: float, work: Callable[[], Awaitable[None]], *, at_once: bool = False
+    ) -> None:
+        self._every_s, self._work, self._at_once = every_s, work, at_once
         self._under_way: Deferred[None] | None = None
         self._loop = LoopingCall(self._once)
         self._loop.clock = clock
@@ -27,7 +30,7 @@ class Periodic(Service):
 
     async def start(self) -> None:
         """Begin to count the time."""
-        self._loop.start(self._every_s, now=False)
+        self._loop.start(self._every_s, now=self._at_once)
 
     async def drain(self) -> None:
         """No more of it."""

@@ -11,6 +11,7 @@ SERVICES = {
     "outbox": "services.outbox:Outbox",
     "query": "services.query:Query",
     "state": "services.state:State",
+    "watchdog": "services.watchdog:Watchdog",
 }
 
 

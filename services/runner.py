@@ -10,6 +10,7 @@ A service's constructor asks by parameter name:
     rpc                      the Dispatcher to give its handlers to
     threads                  DjangoThreads
     topology                 what the services of the whole set-up take
+    enabled                  the names of the services of the whole set-up
     directory, query, live   an awaited proxy of that service's RPC interface
 """
 
@@ -32,6 +33,7 @@ from rpc.proxy import Proxy
 from rpc.server import RpcServer
 from services.base import Service
 from services.engines import make_broker, make_store
+from services.heart import Heart
 from services.hosted import Hosted
 from services.registry import SERVICES, find
 from services.threads import DjangoThreads
@@ -44,6 +46,10 @@ INTERFACES = {"directory": "Directory", "query": "TimeSeries", "live": "Live"}
 
 DRAIN_S = 3.0
 """How long handlers under way may take to finish when the process stops."""
+
+
+INNER = ("process", "broker")
+"""Owners of measures that are no services."""
 
 
 def topology(services: Sequence[type[Service]]) -> Topology:
@@ -84,6 +90,7 @@ class Runner:
         self._undo = AsyncExitStack()
         self._connected = False
         self._process = self.stats("process")
+        self._heart: Heart | None = None
         for cls in services:
             self._check(cls)
         self._hosted = [Hosted(cls, self, reactor, self.stats(cls.name)) for cls in services]
@@ -169,6 +176,9 @@ class Runner:
 
     async def stop(self) -> None:
         """Take nothing new, let what is under way finish, then close everything in the order of its need."""
+        if self._heart is not None:
+            heart, self._heart = self._heart, None
+            await heart.farewell()
         for stats in self._stats.values():
             stats.unready = "stopping"
         async with AsyncExitStack() as first_to_last:
@@ -186,8 +196,14 @@ class Runner:
         for hosted in self._hosted:
             await hosted.start()
         self._process.unready = ""
+        self._heart = Heart(self._reactor, self.bus, self._owners)
+        await self._heart.start()
         for hosted in self._hosted:
             hosted.keep_trying()
+
+    def _owners(self) -> list[Stats]:
+        """Whose hearts beat: all services, the gateway and the web."""
+        return [stats for name, stats in self._stats.items() if name not in INNER]
 
     async def _stop_serving(self) -> None:
         servers, self._servers = self._servers, []
@@ -273,6 +289,7 @@ class Runner:
             "rpc": lambda: self.dispatcher,
             "threads": lambda: self.threads,
             "topology": lambda: topology(self._enabled),
+            "enabled": lambda: [each.name for each in self._enabled],
             **{service: lambda service=service: self.client(service) for service in INTERFACES},  # type: ignore[misc]
         }
 

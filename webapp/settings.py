@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "webapp.accounts",
     "webapp.nodes",
     "webapp.api",
+    "webapp.operations",
     "webapp.dashboard",
     "webapp.leases",
     "webapp.outbox",
@@ -55,6 +56,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "webapp.dashboard.account.operator",
             ]
         },
     }

@@ -151,11 +151,20 @@ def test_dark_mode_follows_the_system_and_a_press_overrides_it(node_page: Page) 
     assert node_page.evaluate(ground) == light
 
 
-@pytest.mark.parametrize("path", ["/", "/nodes/add", "/keys"])
+@pytest.mark.parametrize("path", ["/", "/nodes/add", "/keys", "/services"])
 def test_no_page_scrolls_sideways_on_a_phone(page: Page, path: str) -> None:
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.goto(urljoin(page.url, path))
     assert not is_wider_than_the_window(page)
+
+
+def test_the_services_page_shows_who_beats_and_renews_itself(page: Page) -> None:
+    page.get_by_role("link", name="Services").click()
+    for service in ("archive", "gateway", "watchdog", "web"):
+        row = page.locator(f"tr[data-service={service}]").first
+        expect(row.locator(".state")).to_have_text("Up", timeout=FIRST_DATA_MS)
+    page.evaluate("document.querySelector('#services').dataset.old = 'yes'")
+    expect(page.locator("#services:not([data-old])")).to_be_visible(timeout=NEXT_FRAME_MS)
 
 
 def test_the_node_page_fits_a_phone(node_page: Page) -> None:

@@ -73,6 +73,14 @@ class DeadLetterContract(BrokerContract):
     async def doors_of_the_dead(self, broker: Broker) -> list[int]:
         return [json.loads(letter.body)["data"]["door"] for letter in await broker.dead_letters()]
 
+    async def test_dead_letters_are_counted_without_a_look_at_them(self) -> None:
+        broker = await self.dead_rings(2)
+        for _ in range(200):
+            if await broker.count_dead_letters() == 2:
+                return
+            await deferLater(cast(Any, reactor), 0.02)
+        raise AssertionError("they were not counted")
+
     async def test_a_dead_letter_has_an_id_that_stays_and_its_first_and_last_failure(self) -> None:
         before_ms = time.time_ns() // 1_000_000
         broker = await self.dead_rings(2)

@@ -12,6 +12,7 @@ NOT_SERVICES = {
     "__init__",
     "base",
     "engines",
+    "heart",
     "hosted",
     "periodic",
     "registry",

@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
-from eventframework.catalogue import NodeUpdated
+from eventframework.catalogue import Heartbeat, NodeUpdated
 from eventframework.framework import Framework
 from eventframework.policy import Policy, Share
 from eventframework.topology import Subscription, Tap
@@ -96,6 +96,23 @@ class Talkative(Recorder):
 
     async def drain(self) -> None:
         await self.bus.publish(NodeUpdated(account_id="a1", node_id="last", changes={}))
+
+
+class Listener(Service):
+    """Hears heartbeats."""
+
+    name = "listener"
+    subscriptions = (Subscription(Heartbeat, Policy.FANOUT),)
+    heard: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, *, bus: Framework) -> None:
+        self.bus = bus
+
+    async def setup(self) -> None:
+        self.bus.subscribe(Heartbeat, self.hear, Policy.FANOUT)
+
+    async def hear(self, beat: Heartbeat) -> None:
+        self.heard.append((beat.service, beat.state))
 
 
 class Broken(Recorder):
@@ -181,6 +198,15 @@ class RunnerTest(TestCase):
         await runner.start()
         await runner.stop()
         assert Second.seen == ["last"]
+
+    async def test_every_service_and_entrance_beats_and_says_when_it_stops(self) -> None:
+        runner = self.make(Listener, Broken)
+        runner.stats("gateway").unready = ""
+        await runner.start()
+        await runner.stop()
+        beats = [("listener", "ok"), ("broken", "err"), ("gateway", "ok")]
+        assert Listener.heard == [*beats, *((service, "stopped") for service, _ in beats)]
+        self.flushLoggedErrors(OSError)
 
     async def test_interfaces_listen_and_blocking_proxies_answer(self) -> None:
         runner = self.make(First, listen=True)

@@ -8,6 +8,7 @@ const options = {
     overview: "src/overview.ts",
     node: "src/node.ts",
     add: "src/add.ts",
+    services: "src/services.ts",
     style: "css/style.css",
     favicon: "img/favicon.svg",
   },

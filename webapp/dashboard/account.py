@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from webapp.accounts.models import Account, Membership, User
+from webapp.accounts.operators import operates
 
 P = ParamSpec("P")
 AccountView = Callable[Concatenate[HttpRequest, Account, P], HttpResponse]
@@ -37,6 +38,11 @@ def answer(view: AccountView[P]) -> View[P]:
         return view(request, _account_of(request.user), *args, **kwargs)
 
     return signed_in
+
+
+def operator(request: HttpRequest) -> dict[str, Callable[[], bool]]:
+    """For templates: `operates`, whether who is signed in may see this installation's own services."""
+    return {"operates": lambda: operates(request.user)}
 
 
 def demand_change(request: HttpRequest, account: Account) -> None:

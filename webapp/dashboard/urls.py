@@ -3,7 +3,7 @@
 from django.contrib.auth.views import LogoutView
 from django.urls import path
 
-from webapp.dashboard import data, install, keys, sign_in, views
+from webapp.dashboard import data, install, keys, services, sign_in, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("ticket", data.ticket, name="ticket"),
     path("keys", keys.keys, name="keys"),
     path("keys/<str:key>/revoke", keys.revoke, name="revoke"),
+    path("services", services.services, name="services"),
     path("login", sign_in.SignIn.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
     path("enter/<str:token>", sign_in.enter, name="enter"),
