@@ -37,6 +37,7 @@ setup(
         "numpy",
         "oauthlib",
         "orjson",
+        "pcodec",
         "psutil",
         "pydantic-settings",
         "thriftpy2",
