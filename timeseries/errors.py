@@ -3,6 +3,7 @@
 TimeSeriesError
 ├── InvalidFrame          the payload does not fit the frame's schema; sending it again will not help
 ├── InvalidQuery          the question makes no sense (end before start, no metrics, …)
+├── DamagedBlock          stored bytes are not what was written, or of a later version; none of them is used
 └── StoreUnavailable      the store did not answer in time or refused; trying again may help
 """
 
@@ -23,6 +24,10 @@ class InvalidFrame(TimeSeriesError):
 
 class InvalidQuery(TimeSeriesError):
     """A query that no data could answer."""
+
+
+class DamagedBlock(TimeSeriesError):
+    """A block or rollup whose checksum, version or form is wrong."""
 
 
 class StoreUnavailable(TimeSeriesError):

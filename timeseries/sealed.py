@@ -1,0 +1,41 @@
+"""What is stored in columns, sealed: a mark and a version before it, and a checksum that finds any damage.
+
+    "P" KIND VERSION CRC32(4 bytes, of all the rest) msgpack
+
+KIND is a letter, VERSION one byte.
+"""
+
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from timeseries.errors import DamagedBlock
+
+T = TypeVar("T")
+
+VERSION = 1
+HEAD_BYTES = 7
+
+_packer = msgspec.msgpack.Encoder()
+
+
+def seal(kind: bytes, content: msgspec.Struct) -> bytes:
+    """The bytes of `content`, under a kind of one letter."""
+    head, body = b"P" + kind + bytes([VERSION]), _packer.encode(content)
+    return head + zlib.crc32(head + body).to_bytes(4, "big") + body
+
+
+def unseal(kind: bytes, sealed: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
+    """The content that was sealed; raises DamagedBlock, also for a later version than this code knows."""
+    head, checksum, body = sealed[:3], sealed[3:HEAD_BYTES], sealed[HEAD_BYTES:]
+    if head[:2] != b"P" + kind or zlib.crc32(head + body).to_bytes(4, "big") != checksum:
+        raise DamagedBlock(f"{len(sealed)} bytes are damaged, or no block of kind {kind.decode()}")
+    if head[2] != VERSION:
+        raise DamagedBlock(
+            f"the block has version {head[2]}, and this Picket knows version {VERSION}: update it"
+        )
+    try:
+        return decoder.decode(body)
+    except msgspec.MsgspecError as error:
+        raise DamagedBlock(f"a block whose checksum is right does not fit its schema: {error}") from error
