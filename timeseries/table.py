@@ -6,20 +6,15 @@ time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from twisted.logger import Logger
 
+from timeseries.columns import Floats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_payload
-
-Floats = NDArray[np.float64]
-Times = NDArray[np.int64]
-
-GAP_INTERVALS = 3
-NONE: Floats = np.empty(0)
+from timeseries.graph import NONE, Graph, Line
+from timeseries.reduce import reduced
 
 
 def kind_of(value: Value, is_rate: bool) -> str:
@@ -29,25 +24,6 @@ def kind_of(value: Value, is_rate: bool) -> str:
     if is_rate:
         return "gauge"
     return "int" if isinstance(value, int) else "float"
-
-
-class Line(NamedTuple):
-    """A metric laid out over the times of its graph; minimum and maximum are empty unless it was reduced."""
-
-    name: str
-    kind: str
-    values: Floats
-    minimum: Floats = NONE
-    maximum: Floats = NONE
-    texts: list[str] = []  # noqa: RUF012
-
-
-class Graph(NamedTuple):
-    """Lines over shared times (ms, ascending); `width_ms` is what was folded into a point, 0 for nothing."""
-
-    times: Times
-    lines: list[Line]
-    width_ms: int = 0
 
 
 @dataclass
@@ -122,15 +98,7 @@ class Table:
         """What was collected; with `max_points`, gaps are marked, and too many points are folded together."""
         times = np.array(self._times, dtype=np.int64)
         lines = [metric.line(name, len(times)) for name, metric in self._metrics.items()]
-        graph = Graph(times, lines)
-        if not max_points:
-            return graph
-        marked = _mark_gaps(graph, _typical_ms(times))
-        if len(marked.times) <= max_points:
-            return marked
-        width_ms = -(-(end_ms - start_ms) // max_points)
-        folded = _fold(graph, start_ms, width_ms)
-        return _mark_gaps(folded, max(width_ms, _typical_ms(times)))
+        return reduced(Graph(times, lines), start_ms, end_ms, max_points)
 
 
 def _floats(values: list[Value | None]) -> Floats:
@@ -150,53 +118,3 @@ def _float(value: Value) -> float:
         return float(value)
     except OverflowError:
         return np.inf if int(value) > 0 else -np.inf
-
-
-def _typical_ms(times: Times) -> int:
-    return int(np.median(np.diff(times))) if len(times) > 1 else 0
-
-
-def _mark_gaps(graph: Graph, interval_ms: int) -> Graph:
-    """Put a point without values into every pause of over GAP_INTERVALS intervals, one interval in."""
-    before = np.flatnonzero(np.diff(graph.times) > max(1, interval_ms) * GAP_INTERVALS)
-    if not len(before):
-        return graph
-    times = np.insert(graph.times, before + 1, graph.times[before] + max(1, interval_ms))
-    return Graph(times, [_with_gaps(line, before + 1) for line in graph.lines], graph.width_ms)
-
-
-def _with_gaps(line: Line, places: NDArray[np.intp]) -> Line:
-    values, minimum, maximum = (
-        np.insert(column, places, np.nan) if len(column) else column
-        for column in (line.values, line.minimum, line.maximum)
-    )
-    texts = list(line.texts)
-    for place in reversed(places if texts else ()):
-        texts.insert(place, "")
-    return Line(line.name, line.kind, values, minimum, maximum, texts)
-
-
-def _fold(graph: Graph, start_ms: int, width_ms: int) -> Graph:
-    """One point for every `width_ms` that has any, at its start: mean, minimum, maximum; last text."""
-    buckets = (graph.times - start_ms) // width_ms
-    starts = np.flatnonzero(np.diff(buckets, prepend=-1))
-    ends = np.append(starts[1:], len(buckets))
-    lines = [_fold_line(line, starts, ends) for line in graph.lines]
-    return Graph(start_ms + buckets[starts] * width_ms, lines, width_ms)
-
-
-def _fold_line(line: Line, starts: NDArray[np.intp], ends: NDArray[np.intp]) -> Line:
-    if line.kind == "string":
-        texts = [_last_text(line.texts[start:end]) for start, end in zip(starts, ends, strict=True)]
-        return Line(line.name, line.kind, NONE, texts=texts)
-    there = ~np.isnan(line.values)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        totals = np.add.reduceat(np.where(there, line.values, 0.0), starts)
-        means = totals / np.add.reduceat(there.astype(np.int64), starts)
-        minimum = np.fmin.reduceat(line.values, starts)
-        maximum = np.fmax.reduceat(line.values, starts)
-    return Line(line.name, line.kind, np.clip(means, minimum, maximum), minimum, maximum)
-
-
-def _last_text(texts: list[str]) -> str:
-    return next((text for text in reversed(texts) if text), "")
