@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -95,6 +96,29 @@ def _sized(size: S, given: Mapping[str, float | None]) -> S:
 def _tell(lines: list[str], figures: dict[str, float]) -> None:
     print("\n".join(lines))
     print(json.dumps(figures))
+
+
+@cli.command()
+@click.option("--recording", type=click.Path(path_type=Path), help="frames that `record` wrote")
+@click.option("--hours", default=2, show_default=True, help="of made-up frames, one every ten seconds")
+@click.option("--rounds", default=5, show_default=True)
+def storage(recording: Path | None, hours: int, rounds: int) -> None:
+    """Bytes and CPU a value, from frames to blocks and rollups and back."""
+    from bench.storage import run
+
+    lines, figures = run(recording, hours, rounds)
+    print("\n".join(lines))
+    print(json.dumps(figures))
+
+
+@cli.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--minutes", default=60.0, show_default=True)
+def record(file: Path, minutes: float) -> None:
+    """Keep in FILE what our own agent measures on this machine, every ten seconds."""
+    from bench.recording import record
+
+    print(f"{record(file, minutes)} frames")
 
 
 def _provide(packages: list[str]) -> None:

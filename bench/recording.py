@@ -1,0 +1,44 @@
+"""`python -m bench record FILE`: what our own agent measures on this machine, kept for benchmarks."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from agent.checks import CHECKS
+from agent.schedule import Schedule
+from bench.errors import BenchError
+from bench.points import INTERVAL_MS
+from timeseries.errors import InvalidFrame
+from timeseries.frames import Frame, decode_batch, decode_payload, encode_batch
+
+
+def record(path: Path, minutes: float) -> int:
+    """Write the frames of so many minutes, one every ten seconds, of every check; how many they are."""
+    frames: list[Frame] = []
+
+    def keep(_encoding: str, payload: bytes) -> None:
+        time_ms = decode_payload(payload).time
+        frames.append(Frame("bench", "this", f"a:{len(frames) + 1}", time_ms, time_ms, payload))
+
+    with suppress(TimeoutError):
+        asyncio.run(asyncio.wait_for(_measure(keep), minutes * 60))
+    path.write_bytes(encode_batch(frames))
+    return len(frames)
+
+
+async def _measure(keep: Callable[[str, bytes], None]) -> None:
+    schedule = Schedule(lambda: round(time.time() * 1000), keep)
+    schedule.assign([{"check": name, "interval_s": INTERVAL_MS // 1000} for name in CHECKS])
+    await schedule.run()
+
+
+def read(path: Path) -> list[Frame]:
+    """The frames of a recording; raises BenchError."""
+    try:
+        return decode_batch(path.read_bytes())
+    except (OSError, InvalidFrame) as error:
+        raise BenchError(
+            f"{path} is no recording: {error}; `python -m bench record {path}` makes one"
+        ) from error

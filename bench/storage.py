@@ -1,0 +1,81 @@
+"""`python -m bench storage`: bytes and CPU a value of blocks and rollups, of made-up and recorded frames."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+from bench import points, recording
+from timeseries.blocks import decode_block, encode_block
+from timeseries.collect import collect
+from timeseries.frames import Frame, decode_payload
+from timeseries.rollup_rows import encode_rollup
+from timeseries.rollups import FINE_MS, coarsen, roll
+
+HOUR_MS = 3_600_000
+EPOCH_MS = 1_795_003_200_000
+
+
+class Stored(NamedTuple):
+    """Values, their bytes at rest, and the CPU that each step takes, in microseconds a value, by round."""
+
+    values: int
+    block_bytes: int
+    rollup_bytes: int
+    steps: dict[str, list[float]]
+
+
+def run(recorded: Path | None, hours: int, rounds: int) -> tuple[list[str], dict[str, float]]:
+    """The table's lines, and the figures by their names; raises BenchError."""
+    stored = {"made_up": measure(made_up(hours), rounds)}
+    if recorded:
+        stored["recorded"] = measure(recording.read(recorded), rounds)
+    figures = {f"{name}_bytes_per_point": of.block_bytes / of.values for name, of in stored.items()}
+    return [line for name, of in stored.items() for line in table(name, of)], figures
+
+
+def made_up(hours: int) -> list[Frame]:
+    """The frames of one made-up node."""
+    span = points.Span(1, 0, hours * HOUR_MS // points.INTERVAL_MS, EPOCH_MS)
+    return [
+        Frame("bench", "made-up", f"a:{seq}", time_ms, time_ms, points.payload(time_ms, row))
+        for seq, (time_ms, _, row) in enumerate(span.frames(), 1)
+    ]
+
+
+def measure(frames: Sequence[Frame], rounds: int) -> Stored:
+    """A node's frames as blocks of an hour, and as a row of five-minute slots and one of hours."""
+    series = collect(frames).series.values()
+    start_ms = frames[0].time_ms // HOUR_MS * HOUR_MS
+    starts = range(start_ms, frames[-1].time_ms + 1, HOUR_MS)
+    hours = [columns.between(hour, hour + HOUR_MS) for columns in series for hour in starts]
+    hours = [columns for columns in hours if len(columns.times)]
+    blocks = [encode_block(columns) for columns in hours]
+    fine = [roll(columns, start_ms, FINE_MS, len(starts) * HOUR_MS // FINE_MS) for columns in series]
+    rollups = [*fine, *(coarsen(rollup, HOUR_MS) for rollup in fine)]
+    values = sum(len(column.rows) for columns in series for column in columns.metrics.values())
+    steps: dict[str, Callable[[], object]] = {
+        "decode frames": lambda: [decode_payload(frame.payload) for frame in frames],
+        "decode frames, collect": lambda: collect(frames),
+        "encode blocks": lambda: [encode_block(columns) for columns in hours],
+        "roll up": lambda: [coarsen(roll(columns, start_ms, FINE_MS, 12), HOUR_MS) for columns in hours],
+        "decode blocks": lambda: [decode_block(block) for block in blocks],
+        "decode blocks for a graph": lambda: [decode_block(block, with_rows=False) for block in blocks],
+    }
+    took = {name: [_cpu_us(step) / values for _ in range(rounds)] for name, step in steps.items()}
+    return Stored(values, sum(map(len, blocks)), sum(len(encode_rollup(each)) for each in rollups), took)
+
+
+def table(name: str, stored: Stored) -> Iterator[str]:
+    """Lines for people."""
+    sizes = [f"{size / stored.values:.2f}" for size in (stored.block_bytes, stored.rollup_bytes)]
+    yield f"{name}: {stored.values:,} values; bytes a value: {sizes[0]} in blocks, {sizes[1]} in rollups"
+    for step, us in stored.steps.items():
+        yield f"  {step:26}{median(us):8.3f} µs of CPU a value ({min(us):.3f} to {max(us):.3f})"
+
+
+def _cpu_us(step: Callable[[], object]) -> float:
+    before = time.process_time()
+    step()
+    return (time.process_time() - before) * 1e6
