@@ -128,9 +128,9 @@ class Broker(Section):
 
 
 class Store(Section):
-    """Where time series are kept."""
+    """Where time series are kept: `embedded` is a folder in the home."""
 
-    kind: Literal["sqlite", "cassandra", "memory"] = "sqlite"
+    kind: Literal["embedded", "cassandra", "memory"] = "embedded"
     contact_points: Words = ["127.0.0.1"]
     port: int = Field(default=9042, ge=1, le=65535)
     keyspace: str = Field(default="picket", pattern=r"^[a-z][a-z0-9_]{0,47}$")

@@ -38,10 +38,10 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
             replication=copies,
             datacenter=datacenter,
         )
-    if store.kind == "sqlite":
-        from timeseries.sqlite import SqliteStore
+    if store.kind == "embedded":
+        from timeseries.embedded import EmbeddedStore
 
-        return SqliteStore(settings.home / "series.db", reactor)
+        return EmbeddedStore(settings.home / "series", reactor)
     from timeseries.memory import MemoryStore
 
     return MemoryStore(reactor)

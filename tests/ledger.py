@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +15,8 @@ from ops.cluster import Cluster
 from tests.agent_client import AgentClient
 from tests.engines import Keyspace
 from tests.product import Embedded, Product
+from timeseries.hot import HotFrames
+from timeseries.store import MAX_TIME_MS
 
 KEPT = 200
 """Events in the history of a node."""
@@ -124,14 +125,15 @@ def in_cassandra(keyspace: Keyspace) -> Callable[[str], Counter[str]]:
     return lambda node: asyncio.run(read(node))
 
 
-def in_sqlite(home: Path) -> Callable[[str], Counter[str]]:
-    """The same of the embedded store."""
+def in_files(home: Path) -> Callable[[str], Counter[str]]:
+    """The same of the embedded store, as it reads its files when it is opened again."""
 
     def read(node: str) -> Counter[str]:
-        with sqlite3.connect(home / "series.db") as series:
-            return Counter(
-                origin for (origin,) in series.execute("SELECT origin FROM frames WHERE node = ?", [node])
-            )
+        hot = HotFrames(home / "series/frames", lambda: 0)
+        hot.thd_open()
+        frames = [hot.thd_read(key, 0, MAX_TIME_MS) for key in hot.nodes() if key[1] == node]
+        hot.thd_close()
+        return Counter(frame.origin for some in frames for frame in some)
 
     return read
 

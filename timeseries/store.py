@@ -1,4 +1,4 @@
-"""The interface of a time-series store; `cassandra`, `sqlite` and `memory` are its drivers.
+"""The interface of a time-series store; `cassandra`, `embedded` and `memory` are its drivers.
 
 Every method is keyed by account first, so that reading across accounts is impossible by construction.
 """

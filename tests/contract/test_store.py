@@ -14,10 +14,10 @@ from twisted.trial.unittest import TestCase
 from tests.engines import Keyspace
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE, frame
 from timeseries.cassandra import CassandraStore
+from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame
 from timeseries.memory import MemoryStore
-from timeseries.sqlite import SqliteStore
 from timeseries.store import DAY_MS, FUTURE_MS, TimeSeriesStore
 
 
@@ -138,19 +138,19 @@ class TestMemory(StoreContract):
         return MemoryStore(reactor)
 
 
-class TestSqlite(DurableContract):
+class TestEmbedded(DurableContract):
     __test__ = True
 
     def make_store(self) -> TimeSeriesStore:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.path = Path(folder.name, "series.db")
-        return SqliteStore(self.path, reactor)
+        self.path = Path(folder.name, "series")
+        return EmbeddedStore(self.path, reactor)
 
     async def test_what_is_written_outlives_a_restart(self) -> None:
         await self.store.write([self.frame(self.now_ms)])
         await self.store.close()
-        self.store = SqliteStore(self.path, reactor)
+        self.store = EmbeddedStore(self.path, reactor)
         await self.store.open()
         assert await self.store.latest(self.account, NODE) == self.frame(self.now_ms)
 
@@ -159,8 +159,9 @@ class TestSqlite(DurableContract):
         await self.store.close()
         assert self.successResultOf(writing) is None
 
-    async def test_a_file_that_cannot_be_made_is_told_as_unavailable(self) -> None:
-        nowhere = SqliteStore(self.path / "not a folder", reactor)
+    async def test_a_folder_that_cannot_be_made_is_told_as_unavailable(self) -> None:
+        self.path.with_name("file").touch()
+        nowhere = EmbeddedStore(self.path.with_name("file") / "series", reactor)
         with pytest.raises(StoreUnavailable):
             await nowhere.open()
         await nowhere.close()

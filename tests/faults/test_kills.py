@@ -7,7 +7,7 @@ import pytest
 from ops.cluster import SERVICES, Cluster
 from tests.engines import Keyspace
 from tests.faults.conftest import Report
-from tests.ledger import Ledger, in_cassandra, in_sqlite, kill_soon, kill_up, kill_up_soon, untold
+from tests.ledger import Ledger, in_cassandra, in_files, kill_soon, kill_up, kill_up_soon, untold
 from tests.product import Embedded, Product, eventually
 
 pytestmark = pytest.mark.faults
@@ -39,7 +39,7 @@ def test_the_whole_of_picket_up(folder: Path, report: Report) -> None:
         eventually(lambda: untold(running.home)[1] == 0)
     finally:
         running.stop()
-    ledger.check(in_sqlite(running.home))
+    ledger.check(in_files(running.home))
     frames, nodes = AGENTS * ledger.sent, untold(running.home)[0]
     report(f"picket up killed {kills} times: {frames:,} frames acknowledged, lost 0, twice 0")
     report(f"{nodes:,} nodes committed, each told of by its event")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.agent_client import AgentClient
 from tests.integration.test_path import CPU, get
-from tests.ledger import Ledger, in_sqlite, kill_up, kill_up_soon, untold
+from tests.ledger import Ledger, in_files, kill_up, kill_up_soon, untold
 from tests.product import Embedded, eventually, picket
 
 
@@ -51,7 +51,7 @@ def test_killed_at_an_acknowledgement_it_has_every_acknowledged_frame_once_and_t
         assert untold(home)[0] > 8
     finally:
         running.stop()
-    ledger.check(in_sqlite(home))
+    ledger.check(in_files(home))
 
 
 def test_killed_its_agent_ends_too(home: Path) -> None:

@@ -34,7 +34,7 @@ def test_without_anything_the_defaults_hold(tmp_path: Path) -> None:
     found = settings.load()
     assert found.home == tmp_path / "data/picket"
     assert found.web.listen == ("127.0.0.1", 8080)
-    assert (found.broker.kind, found.store.kind, found.database.url) == ("memory", "sqlite", "")
+    assert (found.broker.kind, found.store.kind, found.database.url) == ("memory", "embedded", "")
     assert found.rpc.query == [Endpoint("127.0.0.1", 4172)]
     assert found.stats.listen is None
 

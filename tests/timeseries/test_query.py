@@ -11,10 +11,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
+from timeseries.embedded import EmbeddedStore
 from timeseries.errors import InvalidQuery
 from timeseries.memory import MemoryStore
 from timeseries.query import MAX_RANGE_MS, CheckState, Metric, Query, Series, latest_states, run_query
-from timeseries.sqlite import SqliteStore
 from timeseries.store import DAY_MS
 
 START = 1_795_000_000_000
@@ -190,7 +190,7 @@ class TestWhatIsWrittenComesBack(TestCase):
         store = MemoryStore(Clock())
         self.successResultOf(Deferred.fromCoroutine(self.check(store, written)))
 
-    async def test_from_sqlite(self) -> None:
+    async def test_from_the_embedded_store(self) -> None:
         examples: list[dict[int, float]] = []
 
         @given(points)
@@ -201,7 +201,7 @@ class TestWhatIsWrittenComesBack(TestCase):
         collect()
         for written in examples:
             with tempfile.TemporaryDirectory() as folder:
-                store = SqliteStore(Path(folder, "series.db"), reactor)
+                store = EmbeddedStore(Path(folder, "series"), reactor)
                 await store.open()
                 await self.check(store, written)
                 await store.close()

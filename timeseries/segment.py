@@ -1,0 +1,168 @@
+"""One append-only file of frames, and where each node's are in it.
+
+A record, little-endian; the checksum is of all that follows it:
+
+    mark 4 bytes | crc32 u32 | time_ms i64 | received_ms i64
+    | lengths of account, node, origin u16 each, of payload u32 | account | node | origin | payload
+
+What a crash left half-written at the end is cut off when the file is opened again: it was never acknowledged.
+A record that is damaged on the disk is skipped, and the next mark looked for.
+"""
+
+import mmap
+import os
+import struct
+import zlib
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from twisted.logger import Logger
+
+from timeseries.frames import Frame
+
+MARK = b"\x93PF1"
+_HEAD = struct.Struct("<4sI")
+_FIELDS = struct.Struct("<qqHHHI")
+_LEAST = _HEAD.size + _FIELDS.size
+
+NodeKey = tuple[str, str]
+"""(account_id, node_id)."""
+
+Places = NDArray[np.int64]
+"""Rows of (time_ms, offset, length), in the order of arrival."""
+
+NOWHERE: Places = np.empty((0, 3), dtype=np.int64)
+
+
+class Segment:
+    """The file at `path`, open; one thread appends while another may read."""
+
+    _log = Logger(namespace="timeseries.segment")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        self._size = 0
+        self._places: dict[NodeKey, array[int]] = {}
+        self._thd_load()
+
+    def thd_append(self, frames: Iterable[Frame]) -> None:
+        """Write them, on disk when it returns; raises OSError, and then none of them is in the file."""
+        parts: list[bytes] = []
+        places: list[tuple[NodeKey, tuple[int, int, int]]] = []
+        offset = self._size
+        for frame in frames:
+            record = encode_record(frame)
+            parts.append(record)
+            places.append(((frame.account_id, frame.node_id), (frame.time_ms, offset, len(record))))
+            offset += len(record)
+        try:
+            _write_all(self._file, b"".join(parts), self._size)
+            os.fdatasync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._size)
+            raise
+        self._size = offset
+        for key, place in places:
+            self._note(key, place)
+
+    def nodes(self) -> list[NodeKey]:
+        """Those that have frames here."""
+        return list(self._places)
+
+    def places(self, key: NodeKey) -> Places:
+        """Where a node's frames are."""
+        known = self._places.get(key)
+        # A copy made in one step: numpy lets other threads run while it copies, and this array may grow.
+        return NOWHERE if known is None else np.frombuffer(known.tobytes(), np.int64).reshape(-1, 3)
+
+    def thd_read(self, places: Places) -> Iterator[Frame]:
+        """The frames at these places; raises OSError where the disk does, and skips what it damaged."""
+        for _, offset, length in places.tolist():
+            frame = decode_record(os.pread(self._file, length, offset))
+            if frame is None:
+                self._log.error("{path}: the record at {offset} is damaged", path=self.path, offset=offset)
+            else:
+                yield frame
+
+    def close(self) -> None:
+        """Let go of the file."""
+        os.close(self._file)
+
+    def _note(self, key: NodeKey, place: tuple[int, int, int]) -> None:
+        known = self._places.get(key)
+        if known is None:
+            known = self._places[key] = array("q")
+        known.extend(place)  # One step, so that another thread never sees half a row.
+
+    def _thd_load(self) -> None:
+        """Find every record there is, and cut off what comes after the last."""
+        found = os.fstat(self._file).st_size
+        if found:
+            with mmap.mmap(self._file, found, access=mmap.ACCESS_READ) as data:
+                for key, place in _scan(data):
+                    self._note(key, place)
+                    self._size = place[1] + place[2]
+        if found > self._size:
+            self._log.warn(
+                "{path}: {bytes} bytes without a whole record cut off",
+                path=self.path,
+                bytes=found - self._size,
+            )
+            os.ftruncate(self._file, self._size)
+
+
+def encode_record(frame: Frame) -> bytes:
+    """A frame as it stands in the file."""
+    account, node, origin = frame.account_id.encode(), frame.node_id.encode(), frame.origin.encode()
+    lengths = len(account), len(node), len(origin), len(frame.payload)
+    fields = _FIELDS.pack(frame.time_ms, frame.received_ms, *lengths)
+    rest = b"".join((fields, account, node, origin, frame.payload))
+    return _HEAD.pack(MARK, zlib.crc32(rest)) + rest
+
+
+def decode_record(record: bytes) -> Frame | None:
+    """The frame of a record, or None where it is not whole."""
+    if len(record) < _LEAST or not _is_whole(record, 0, len(record)):
+        return None
+    time_ms, received_ms, *lengths = _FIELDS.unpack_from(record, _HEAD.size)
+    parts, at = [], _LEAST
+    for length in lengths:
+        parts.append(record[at : at + length])
+        at += length
+    account, node, origin, payload = parts
+    return Frame(account.decode(), node.decode(), origin.decode(), time_ms, received_ms, payload)
+
+
+def _scan(data: mmap.mmap) -> Iterator[tuple[NodeKey, tuple[int, int, int]]]:
+    """Every whole record: whose it is, and (time_ms, offset, length)."""
+    offset = data.find(MARK)
+    while 0 <= offset <= len(data) - _LEAST:
+        time_ms, _, account, node, origin, payload = _FIELDS.unpack_from(data, offset + _HEAD.size)
+        length = _LEAST + account + node + origin + payload
+        if not _is_whole(data, offset, length):
+            offset = data.find(MARK, offset + 1)
+            continue
+        names = data[offset + _LEAST : offset + _LEAST + account + node]
+        yield (names[:account].decode(), names[account:].decode()), (time_ms, offset, length)
+        offset = offset + length
+        if data[offset : offset + len(MARK)] != MARK:
+            offset = data.find(MARK, offset)
+
+
+def _is_whole(data: bytes | mmap.mmap, offset: int, length: int) -> bool:
+    mark, checksum = _HEAD.unpack_from(data, offset)
+    if mark != MARK or offset + length > len(data):
+        return False
+    found = zlib.crc32(data[offset + _HEAD.size : offset + length])
+    return found == int(checksum)
+
+
+def _write_all(file: int, data: bytes, offset: int) -> None:
+    left = memoryview(data)
+    while left:
+        written = os.pwrite(file, left, offset)
+        left, offset = left[written:], offset + written
