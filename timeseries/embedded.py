@@ -1,7 +1,7 @@
-"""The embedded store: hot frames in append-only segments, in a folder of its own.
+"""The embedded store: hot frames in append-only segments, rows in SQLite, in a folder of its own.
 
-One thread writes; the writes that wait while it syncs share the next sync, so the disk is asked once for all
-of them. Another thread reads meanwhile.
+One thread writes frames; the writes that wait while it syncs share the next sync, so the disk is asked once
+for all of them. Another writes rows, so that compaction keeps no frame waiting; a third reads both.
 """
 
 import sqlite3
@@ -18,7 +18,8 @@ from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame
 from timeseries.group import GroupCommit
 from timeseries.hot import HotFrames
-from timeseries.store import FUTURE_MS
+from timeseries.rows import RowsFile
+from timeseries.store import FUTURE_MS, Hour, Level, Row, SeriesKey, shard_of
 
 T = TypeVar("T")
 
@@ -35,15 +36,17 @@ class EmbeddedStore:
         self._folder = folder
         self._reactor = reactor
         self._hot = HotFrames(folder / "frames", self._now_ms)
+        self._rows_read, self._rows_written = (RowsFile(folder / "rows.db") for _ in range(2))
         self._writer = ThreadPool(1, 1, name="store-writer")
         self._reader = ThreadPool(1, 1, name="store-reader")
+        self._rows_writer = ThreadPool(1, 1, name="store-rows-writer")
         self._group = GroupCommit(self._commit)
         self._is_open = False
 
     async def open(self) -> None:
-        """Make the folder where it is missing, and find the frames in it."""
-        self._writer.start()
-        self._reader.start()
+        """Make the folder where it is missing, and find what is in it."""
+        for pool in (self._writer, self._reader, self._rows_writer):
+            pool.start()
         self._is_open = True
         await self._run(self._writer, self._thd_open)
 
@@ -53,8 +56,9 @@ class EmbeddedStore:
             return
         await self._group.drain()
         self._is_open = False
+        self._rows_writer.stop()
         self._reader.stop()
-        await deferToThreadPool(self._reactor, self._writer, self._hot.thd_close)
+        await deferToThreadPool(self._reactor, self._writer, self._thd_close)
         self._writer.stop()
 
     async def write(self, frames: Sequence[Frame]) -> None:
@@ -67,9 +71,43 @@ class EmbeddedStore:
         return await self._run(self._reader, self._hot.thd_read, (account_id, node_id), start_ms, end_ms)
 
     async def latest(self, account_id: str, node_id: str) -> Frame | None:
-        """However old it is."""
+        """Of the frames that no pass has made superfluous."""
         horizon_ms = self._now_ms() + FUTURE_MS
         return await self._run(self._reader, self._hot.thd_latest, (account_id, node_id), horizon_ms)
+
+    async def due(self, shard: int, before_ms: int) -> list[Hour]:
+        """From memory."""
+        found = self._hot.due(lambda key: shard_of(key[1]) == shard)
+        return [hour for hour in found if hour.start_ms < before_ms]
+
+    async def due_of(self, account_id: str, node_id: str) -> list[Hour]:
+        """From memory."""
+        return sorted(self._hot.due((account_id, node_id).__eq__), key=lambda hour: hour.start_ms)
+
+    async def put(self, hour: Hour, rows: Sequence[Row]) -> None:
+        """One transaction."""
+        await self._run(self._rows_writer, self._rows_written.thd_put, hour, rows)
+        self._hot.settle(hour)
+
+    async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
+        """Ascending."""
+        return await self._run(self._reader, self._rows_read.thd_rows, series, level, start_ms, end_ms)
+
+    async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
+        """In order."""
+        return await self._run(self._reader, self._rows_read.thd_keys, account_id, node_id)
+
+    async def delete(self, account_id: str, node_id: str) -> None:
+        """The rows are gone at once; the frames are read no more, and gone with their segments."""
+        up_to = self._hot.end_mark()
+        await self._run(self._rows_writer, self._rows_written.thd_delete, account_id, node_id, up_to)
+        await self._run(self._writer, self._hot.thd_forget, (account_id, node_id), up_to)
+
+    async def expire(self, level: Level, before_ms: int) -> int:
+        """Rows of the level; and segments that have nothing due."""
+        first_mark = await self._run(self._reader, self._hot.thd_drop)
+        await self._run(self._rows_writer, self._rows_written.thd_forget_passed, first_mark)
+        return await self._run(self._rows_writer, self._rows_written.thd_expire, level, before_ms)
 
     async def _commit(self, frames: list[Frame]) -> None:
         if frames:
@@ -85,8 +123,19 @@ class EmbeddedStore:
 
     def _thd_open(self) -> None:
         self._hot.thd_open()
+        self._rows_written.thd_open()
+        self._rows_read.thd_open()
         if moved := former.thd_move(self._folder.with_suffix(".db"), self._hot.thd_append):
             self._log.info("{moved} frames moved into {folder}", moved=moved, folder=self._folder)
+        for account_id, node_id, up_to in self._rows_written.thd_deleted():
+            self._hot.thd_forget((account_id, node_id), up_to)
+        for hour in self._rows_written.thd_passed():
+            self._hot.settle(hour)
+
+    def _thd_close(self) -> None:
+        self._hot.thd_close()
+        self._rows_read.thd_close()
+        self._rows_written.thd_close()
 
     def _now_ms(self) -> int:
         return int(self._reactor.seconds() * 1000)

@@ -1,17 +1,20 @@
-"""The frames that no block has taken in yet: a folder with a segment for every hour of arrival.
+"""The frames that no row has taken in yet: a folder with a segment for every hour of arrival.
 
 A write goes to the newest segment; a read asks all of them, for a late frame arrives in another hour than it
 is of. Everything here runs in threads: one writes, another may read meanwhile.
+
+The mark of a frame is its place in the order of arrival. An hour of a node is due while its newest frame's
+mark is greater than the mark up to which a pass has seen it; a segment without due hours can be dropped.
 """
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 
 from timeseries.frames import Frame
-from timeseries.segment import NodeKey, Places, Segment
-
-HOUR_MS = 3_600_000
+from timeseries.segment import OFFSET_BITS, NodeKey, Places, Segment
+from timeseries.store import HOUR_MS, Hour
 
 
 class HotFrames:
@@ -21,11 +24,18 @@ class HotFrames:
         self._folder = folder
         self._now_ms = now_ms
         self._segments: list[Segment] = []
+        self._due: dict[NodeKey, dict[int, int]] = {}
+        self._lock = Lock()
+        """Held to change what is due, or the list of segments."""
 
     def thd_open(self) -> None:
         """Find what is there; raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._segments = [Segment(path) for path in sorted(self._folder.glob("*.frames"))]
+        for segment in self._segments:
+            for key in segment.nodes():
+                for time_ms, offset, _ in segment.places(key).tolist():
+                    self._came(key, time_ms, segment.first_mark + offset)
 
     def thd_close(self) -> None:
         """Let go of every file."""
@@ -39,7 +49,11 @@ class HotFrames:
 
     def thd_append(self, frames: Sequence[Frame]) -> None:
         """On disk when it returns; raises OSError, and then none of them is kept."""
-        self._thd_newest().thd_append(frames)
+        segment = self._thd_newest()
+        placed = segment.thd_append(frames)
+        with self._lock:
+            for key, (time_ms, offset, _) in placed:
+                self._came(key, time_ms, segment.first_mark + offset)
 
     def thd_read(self, key: NodeKey, start_ms: int, end_ms: int) -> list[Frame]:
         """The frames of a node with start_ms <= time_ms < end_ms, in order of (time_ms, origin)."""
@@ -56,6 +70,57 @@ class HotFrames:
         times = [int(some.max()) for some in before if len(some)]
         return self.thd_read(key, max(times), max(times) + 1)[-1] if times else None
 
+    def due(self, wanted: Callable[[NodeKey], bool]) -> list[Hour]:
+        """The due hours of the nodes that are wanted."""
+        with self._lock:
+            return [
+                Hour(*key, start_ms, mark)
+                for key, hours in self._due.items()
+                if wanted(key)
+                for start_ms, mark in hours.items()
+            ]
+
+    def settle(self, hour: Hour) -> None:
+        """A pass has seen the hour's frames up to its mark."""
+        key = hour.account_id, hour.node_id
+        with self._lock:
+            hours = self._due.get(key, {})
+            if hours.get(hour.start_ms, hour.mark + 1) <= hour.mark:
+                del hours[hour.start_ms]
+            if not hours:
+                self._due.pop(key, None)
+
+    def thd_forget(self, key: NodeKey, up_to: int) -> None:
+        """Of this node, nothing that came up to this mark is read any more; in the thread that writes."""
+        with self._lock:
+            for segment in self._segments:
+                segment.forget(key, up_to - segment.first_mark)
+            hours = self._due.get(key, {})
+            self._due[key] = {start_ms: mark for start_ms, mark in hours.items() if mark > up_to}
+
+    def end_mark(self) -> int:
+        """Not less than the mark of any frame there is, and less than that of the next."""
+        return self._segments[-1].first_mark + self._segments[-1].size - 1 if self._segments else 0
+
+    def thd_drop(self) -> int:
+        """Remove the oldest segments that have no due hours; returns the first mark there still is.
+
+        Runs in the thread that reads, so that nothing reads what is removed.
+        """
+        while len(self._segments) > 1 and not self._is_due(self._segments[0]):
+            with self._lock:
+                oldest, *self._segments = self._segments
+            oldest.close()
+            oldest.path.unlink()
+        return self._segments[0].first_mark if self._segments else 0
+
+    def _is_due(self, segment: Segment) -> bool:
+        with self._lock:
+            return any(segment.hours(key) & self._due.get(key, {}).keys() for key in segment.nodes())
+
+    def _came(self, key: NodeKey, time_ms: int, mark: int) -> None:
+        self._due.setdefault(key, {})[time_ms // HOUR_MS * HOUR_MS] = mark
+
     def _places(self, key: NodeKey) -> Iterator[tuple[Segment, Places]]:
         for segment in self._segments:
             places = segment.places(key)
@@ -64,9 +129,11 @@ class HotFrames:
 
     def _thd_newest(self) -> Segment:
         """The segment of this hour, or of a later one when the clock was set back."""
-        path = self._folder / f"{self._now_ms() // HOUR_MS:010d}.frames"
-        if not self._segments or self._segments[-1].path.name < path.name:
-            self._segments = [*self._segments, Segment(path)]
+        number = self._now_ms() // HOUR_MS
+        if not self._segments or self._segments[-1].first_mark >> OFFSET_BITS < number:
+            segment = Segment(self._folder / f"{number:010d}.frames")
+            with self._lock:
+                self._segments = [*self._segments, segment]
             _sync_folder(self._folder)
         return self._segments[-1]
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from twisted.logger import Logger
 
 from timeseries.frames import Frame
+from timeseries.store import HOUR_MS
 
 MARK = b"\x93PF1"
 _HEAD = struct.Struct("<4sI")
@@ -34,6 +35,10 @@ NodeKey = tuple[str, str]
 Places = NDArray[np.int64]
 """Rows of (time_ms, offset, length), in the order of arrival."""
 
+Noted = tuple[NodeKey, tuple[int, int, int]]
+"""A node, and one such row of its."""
+
+OFFSET_BITS = 40
 NOWHERE: Places = np.empty((0, 3), dtype=np.int64)
 
 
@@ -45,29 +50,39 @@ class Segment:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        self._size = 0
+        self.size = 0
         self._places: dict[NodeKey, array[int]] = {}
         self._thd_load()
 
-    def thd_append(self, frames: Iterable[Frame]) -> None:
+    def thd_append(self, frames: Iterable[Frame]) -> list[Noted]:
         """Write them, on disk when it returns; raises OSError, and then none of them is in the file."""
         parts: list[bytes] = []
-        places: list[tuple[NodeKey, tuple[int, int, int]]] = []
-        offset = self._size
+        places: list[Noted] = []
+        offset = self.size
         for frame in frames:
             record = encode_record(frame)
             parts.append(record)
             places.append(((frame.account_id, frame.node_id), (frame.time_ms, offset, len(record))))
             offset += len(record)
         try:
-            _write_all(self._file, b"".join(parts), self._size)
+            _write_all(self._file, b"".join(parts), self.size)
             os.fdatasync(self._file)
         except OSError:
-            os.ftruncate(self._file, self._size)
+            os.ftruncate(self._file, self.size)
             raise
-        self._size = offset
+        self.size = offset
         for key, place in places:
             self._note(key, place)
+        return places
+
+    @property
+    def first_mark(self) -> int:
+        """The mark of the first place here; those of later segments are greater, whatever their offset."""
+        return int(self.path.stem) << OFFSET_BITS
+
+    def hours(self, key: NodeKey) -> set[int]:
+        """The starts of the hours (ms) that a node has frames of."""
+        return set((self.places(key)[:, 0] // HOUR_MS * HOUR_MS).tolist())
 
     def nodes(self) -> list[NodeKey]:
         """Those that have frames here."""
@@ -88,6 +103,15 @@ class Segment:
             else:
                 yield frame
 
+    def forget(self, key: NodeKey, up_to: int) -> None:
+        """Know nothing more of the node's frames up to this offset; they stay in the file."""
+        places = self.places(key)
+        left = places[places[:, 1] > up_to]
+        if len(left):
+            self._places[key] = array("q", left.tobytes())
+        else:
+            self._places.pop(key, None)
+
     def close(self) -> None:
         """Let go of the file."""
         os.close(self._file)
@@ -105,14 +129,14 @@ class Segment:
             with mmap.mmap(self._file, found, access=mmap.ACCESS_READ) as data:
                 for key, place in _scan(data):
                     self._note(key, place)
-                    self._size = place[1] + place[2]
-        if found > self._size:
+                    self.size = place[1] + place[2]
+        if found > self.size:
             self._log.warn(
                 "{path}: {bytes} bytes without a whole record cut off",
                 path=self.path,
-                bytes=found - self._size,
+                bytes=found - self.size,
             )
-            os.ftruncate(self._file, self._size)
+            os.ftruncate(self._file, self.size)
 
 
 def encode_record(frame: Frame) -> bytes:
@@ -137,7 +161,7 @@ def decode_record(record: bytes) -> Frame | None:
     return Frame(account.decode(), node.decode(), origin.decode(), time_ms, received_ms, payload)
 
 
-def _scan(data: mmap.mmap) -> Iterator[tuple[NodeKey, tuple[int, int, int]]]:
+def _scan(data: mmap.mmap) -> Iterator[Noted]:
     """Every whole record: whose it is, and (time_ms, offset, length)."""
     offset = data.find(MARK)
     while 0 <= offset <= len(data) - _LEAST:

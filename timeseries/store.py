@@ -1,16 +1,24 @@
 """The interface of a time-series store; `cassandra`, `embedded` and `memory` are its drivers.
 
 Every method is keyed by account first, so that reading across accounts is impossible by construction.
+
+A store keeps *frames* as they came, and *rows* that compaction makes of them: of one check and key of a node,
+one row an hour of raw columns, one a day of 5-minute rollups, one a month of 1-hour rollups (see `Level`). An
+hour of a node is *due* from its first frame until a pass has taken in every frame of it.
 """
 
+import zlib
 from collections.abc import Sequence
-from typing import Protocol
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NamedTuple, Protocol
 
 from timeseries.errors import InvalidFrame
 from timeseries.frames import MAX_FRAME_BYTES, Frame
 
-DAY_MS = 86_400_000
-FUTURE_MS = 3_600_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+FUTURE_MS = HOUR_MS
 """How far ahead of now a frame may be and still count as a node's latest; past it, the clock was wrong."""
 
 LATEST_DAYS = 14
@@ -18,6 +26,57 @@ LATEST_DAYS = 14
 
 MAX_TIME_MS = 10**14
 MAX_NAME_CHARS = 200
+
+SHARDS = 16
+"""Parts of the work of compaction, by node; each is one instance's at a time."""
+
+
+class Level(Enum):
+    """What a row holds. The value names it in stores, so it never changes."""
+
+    RAW = "raw"
+    """An hour of every value: `timeseries.blocks`."""
+
+    FIVE_MINUTES = "5m"
+    """A day of 288 rollup slots: `timeseries.rollups`."""
+
+    HOUR = "1h"
+    """A month (UTC) of up to 744 rollup slots."""
+
+    def period(self, time_ms: int) -> int:
+        """The start of the row that `time_ms` belongs to, in milliseconds."""
+        if self is Level.HOUR:
+            day = datetime.fromtimestamp(time_ms / 1000, UTC)
+            return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * 1000
+        width_ms = HOUR_MS if self is Level.RAW else DAY_MS
+        return time_ms // width_ms * width_ms
+
+
+class SeriesKey(NamedTuple):
+    """A check and key of a node; `account_id` comes first in every key there is."""
+
+    account_id: str
+    node_id: str
+    check: str
+    key: str
+
+
+class Row(NamedTuple):
+    """One row of a level: `period_ms` is its start, `data` what the level's module encoded."""
+
+    series: SeriesKey
+    level: Level
+    period_ms: int
+    data: bytes
+
+
+class Hour(NamedTuple):
+    """An hour of a node that is due; `mark` is up to where a pass that begins now sees its frames."""
+
+    account_id: str
+    node_id: str
+    start_ms: int
+    mark: int
 
 
 class TimeSeriesStore(Protocol):
@@ -36,10 +95,42 @@ class TimeSeriesStore(Protocol):
         """
 
     async def read(self, account_id: str, node_id: str, start_ms: int, end_ms: int) -> list[Frame]:
-        """The frames with start_ms <= time_ms < end_ms, in order of (time_ms, origin)."""
+        """The frames with start_ms <= time_ms < end_ms, in order of (time_ms, origin).
+
+        Of an hour that is not due there may be none left: its rows have them.
+        """
 
     async def latest(self, account_id: str, node_id: str) -> Frame | None:
         """The frame with the greatest (time_ms, origin) that is not in the far future, or None."""
+
+    async def due(self, shard: int, before_ms: int) -> list[Hour]:
+        """The due hours of a shard's nodes that began before `before_ms`, in any order."""
+
+    async def due_of(self, account_id: str, node_id: str) -> list[Hour]:
+        """The due hours of a node, ascending; the newest may still be going on."""
+
+    async def put(self, hour: Hour, rows: Sequence[Row]) -> None:
+        """Keep what a pass made, all of it or nothing to be seen as done; each row replaces its former self.
+
+        The hour is due no more, unless frames came that the pass did not see.
+        """
+
+    async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
+        """The rows whose period began at start_ms <= period_ms < end_ms, ascending."""
+
+    async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
+        """Every check and key of the node that has rows, in order."""
+
+    async def delete(self, account_id: str, node_id: str) -> None:
+        """Forget every frame and row of a node."""
+
+    async def expire(self, level: Level, before_ms: int) -> int:
+        """Forget rows whose period began before; how many, or 0 where the store does so by itself."""
+
+
+def shard_of(node_id: str) -> int:
+    """The shard of a node, always the same."""
+    return zlib.crc32(node_id.encode()) % SHARDS
 
 
 def check_storable(frame: Frame) -> None:

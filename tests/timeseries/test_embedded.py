@@ -18,8 +18,9 @@ from tests.timeseries.samples import ACCOUNT, NODE, frame
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame
-from timeseries.hot import HOUR_MS, HotFrames
+from timeseries.hot import HotFrames
 from timeseries.segment import Segment, encode_record
+from timeseries.store import HOUR_MS
 
 KEY = (ACCOUNT, NODE)
 FRAMES = [frame(time_ms, f"a:{time_ms}", b"payload %d" % time_ms * 20) for time_ms in range(50)]

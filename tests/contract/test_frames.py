@@ -1,48 +1,21 @@
-"""What every store must do: one class for all three."""
+"""What every store must do with frames: one class for all three."""
 
-import tempfile
-import uuid
-from pathlib import Path
 from typing import Any, cast
 
 import acsylla
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.trial.unittest import TestCase
 
-from tests.engines import Keyspace
-from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE, frame
-from timeseries.cassandra import CassandraStore
+from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
+from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
-from timeseries.frames import Frame
-from timeseries.memory import MemoryStore
-from timeseries.store import DAY_MS, FUTURE_MS, TimeSeriesStore
+from timeseries.store import DAY_MS, FUTURE_MS
 
 
-class StoreContract(TestCase):
-    __test__ = False
-    """The tests; a subclass is a TestCase with `make_store`."""
-
-    store: TimeSeriesStore
-    account: str
-    now_ms: int
-
-    def make_store(self) -> TimeSeriesStore:
-        raise NotImplementedError
-
-    async def setUp(self) -> None:  # type: ignore[override]
-        self.account = f"a{uuid.uuid4().hex[:10]}"
-        self.now_ms = round(reactor.seconds() * 1000)
-        self.store = self.make_store()
-        await self.store.open()
-
-    async def tearDown(self) -> None:  # type: ignore[override]
-        await self.store.close()
-
-    def frame(self, time_ms: int, origin: str = "a:1", payload: bytes = b"{}", **fields: Any) -> Frame:
-        return frame(time_ms, origin, payload, account_id=self.account, **fields)
+class FrameContract(StoreContract):
+    """Written once or many times, in any order, read back as they came."""
 
     async def test_what_is_written_is_read_back_as_it_was(self) -> None:
         written = self.frame(self.now_ms, "a:7", bytes(range(256)) * 50, received_ms=self.now_ms + 3)
@@ -120,7 +93,7 @@ class StoreContract(TestCase):
         assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + 1000) == frames
 
 
-class DurableContract(StoreContract):
+class DurableContract(FrameContract):
     """What holds for stores that have something to close."""
 
     async def test_after_closing_nothing_more_is_promised(self) -> None:
@@ -131,27 +104,16 @@ class DurableContract(StoreContract):
             await self.store.read(self.account, NODE, 0, 1)
 
 
-class TestMemory(StoreContract):
+class TestOnMemory(FrameContract, OnMemory):
     __test__ = True
 
-    def make_store(self) -> TimeSeriesStore:
-        return MemoryStore(reactor)
 
-
-class TestEmbedded(DurableContract):
+class TestOnEmbedded(DurableContract, OnEmbedded):
     __test__ = True
-
-    def make_store(self) -> TimeSeriesStore:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = Path(folder.name, "series")
-        return EmbeddedStore(self.path, reactor)
 
     async def test_what_is_written_outlives_a_restart(self) -> None:
         await self.store.write([self.frame(self.now_ms)])
-        await self.store.close()
-        self.store = EmbeddedStore(self.path, reactor)
-        await self.store.open()
+        await self.reopen()
         assert await self.store.latest(self.account, NODE) == self.frame(self.now_ms)
 
     async def test_closing_waits_for_what_is_being_written(self) -> None:
@@ -167,16 +129,8 @@ class TestEmbedded(DurableContract):
         await nowhere.close()
 
 
-class TestCassandra(DurableContract):
+class TestOnCassandra(DurableContract, OnCassandra):
     __test__ = True
-
-    @pytest.fixture(autouse=True)
-    def _cassandra(self, cassandra_keyspace: Keyspace) -> None:
-        self.cassandra = cassandra_keyspace
-
-    def make_store(self) -> CassandraStore:
-        hosts, port, keyspace = self.cassandra
-        return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01)
 
     async def test_what_a_restart_lost_is_written_again(self) -> None:
         """A node that forgets its rows and comes up as a new generation while a write is held."""
