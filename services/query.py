@@ -14,7 +14,9 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from services.base import Service
 from timeseries import query as reads
-from timeseries.errors import InvalidFrame, InvalidQuery, StoreUnavailable
+from timeseries.errors import DamagedBlock, InvalidQuery, StoreUnavailable
+from timeseries.latest import CheckState, latest_states
+from timeseries.retention import Retention
 from timeseries.store import TimeSeriesStore
 
 T = TypeVar("T")
@@ -47,20 +49,26 @@ class Query(Service):
         run = copy_context().run
         return deferToThreadPool(self._reactor, self._threads, run, thd_function, *arguments)
 
+    def _now_ms(self) -> int:
+        return int(self._reactor.seconds() * 1000)
+
     async def query(
         self, account_id: str, _context: idl.Context, node_id: str, query: idl.Query
     ) -> idl.Series:
         """TimeSeries.query of rpc/picket.thrift. Refused: bad_query."""
         with _told():
             asked = msgspec.convert(_fields(query), reads.Query)
-            series = await reads.run_query(self._store, self._in_thread, account_id, node_id, asked)
+            retention = Retention(self._now_ms())
+            series = await reads.run_query(
+                self._store, self._in_thread, account_id, node_id, asked, retention
+            )
         columns = [idl.Column(**msgspec.structs.asdict(column)) for column in series.columns]
         return idl.Series(times=series.times, columns=columns, resolution=series.resolution)
 
     async def latest(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.CheckState]:
         """TimeSeries.latest of rpc/picket.thrift; empty for a node without data."""
         with _told():
-            states = await reads.latest_states(self._store, self._in_thread, account_id, node_id)
+            states = await latest_states(self._store, self._in_thread, account_id, node_id, self._now_ms())
         return [_check_state(state) for state in states]
 
 
@@ -69,7 +77,7 @@ def _fields(query: idl.Query) -> dict[str, Any]:
     return {name: value for name, value in vars(query).items() if value is not None}
 
 
-def _check_state(state: reads.CheckState) -> idl.CheckState:
+def _check_state(state: CheckState) -> idl.CheckState:
     metrics = [idl.Metric(**msgspec.structs.asdict(metric)) for metric in state.metrics]
     return idl.CheckState(**{**msgspec.structs.asdict(state), "metrics": metrics})
 
@@ -81,5 +89,5 @@ def _told() -> Iterator[None]:
         yield
     except (InvalidQuery, msgspec.ValidationError) as error:
         raise Refused("bad_query", str(error)) from error
-    except (StoreUnavailable, InvalidFrame) as error:
+    except (StoreUnavailable, DamagedBlock) as error:
         raise Unavailable(str(error)) from error

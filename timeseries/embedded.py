@@ -19,7 +19,7 @@ from timeseries.frames import Frame
 from timeseries.group import GroupCommit
 from timeseries.hot import HotFrames
 from timeseries.rows import RowsFile
-from timeseries.store import FUTURE_MS, Hour, Level, Row, SeriesKey, shard_of
+from timeseries.store import FUTURE_MS, Hour, Level, Place, Row, SeriesKey, shard_of
 
 T = TypeVar("T")
 
@@ -92,6 +92,10 @@ class EmbeddedStore:
     async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Ascending."""
         return await self._run(self._reader, self._rows_read.thd_rows, series, level, start_ms, end_ms)
+
+    async def find(self, places: Sequence[Place]) -> list[Row]:
+        """In the order of the places."""
+        return await self._run(self._reader, self._rows_read.thd_find, places)
 
     async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """In order."""

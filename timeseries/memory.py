@@ -8,7 +8,7 @@ from itertools import count
 from twisted.internet.interfaces import IReactorTime
 
 from timeseries.frames import Frame
-from timeseries.store import FUTURE_MS, HOUR_MS, Hour, Level, Row, SeriesKey, shard_of
+from timeseries.store import FUTURE_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, shard_of
 
 Identity = tuple[int, str]
 Node = tuple[str, str]
@@ -69,7 +69,7 @@ class MemoryStore:
         if hour.mark < self._deleted[hour.account_id, hour.node_id]:
             return
         for row in rows:
-            self._rows[row.series, row.level][row.period_ms] = row
+            self._rows[row.place.series, row.place.level][row.place.period_ms] = row
         hours = self._due[hour.account_id, hour.node_id]
         if hours.get(hour.start_ms) == hour.mark:
             del hours[hour.start_ms]
@@ -78,6 +78,11 @@ class MemoryStore:
         """Ascending."""
         found = self._rows[series, level]
         return [found[period_ms] for period_ms in sorted(found) if start_ms <= period_ms < end_ms]
+
+    async def find(self, places: Sequence[Place]) -> list[Row]:
+        """In the order of the places."""
+        found = (self._rows[place.series, place.level].get(place.period_ms) for place in places)
+        return [row for row in found if row]
 
     async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """In order."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from timeseries.store import Hour, Level, Row, SeriesKey
+from timeseries.store import Hour, Level, Place, Row, SeriesKey
 
 LOCK_S = 10.0
 PAGE_BYTES = 16384
@@ -45,6 +45,10 @@ ROWS = (
     "SELECT period, data FROM row JOIN series ON series.id = row.series "
     'WHERE account = ? AND node = ? AND "check" = ? AND key = ? '
     "AND level = ? AND period >= ? AND period < ? ORDER BY period"
+)
+FIND = (
+    "SELECT data FROM row JOIN series ON series.id = row.series "
+    'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND level = ? AND period = ?'
 )
 EXPIRE = "DELETE FROM row WHERE level = ? AND period < ?"
 DELETED = "SELECT 1 FROM deleted WHERE account = ? AND node = ? AND mark >= ?"
@@ -92,7 +96,8 @@ class RowsFile:
             if database.execute(DELETED, (hour.account_id, hour.node_id, hour.mark)).fetchone():
                 return
             for row in rows:
-                database.execute(PUT, (self._number(row.series), row.level.value, row.period_ms, row.data))
+                series, level, period_ms = row.place
+                database.execute(PUT, (self._number(series), level.value, period_ms, row.data))
             database.execute("INSERT OR REPLACE INTO passed VALUES (?, ?, ?, ?)", hour)
 
     def thd_passed(self) -> list[Hour]:
@@ -107,7 +112,12 @@ class RowsFile:
     def thd_rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Those of the series whose period began in the range, ascending."""
         found = self._database.execute(ROWS, (*series, level.value, start_ms, end_ms))
-        return [Row(series, level, period_ms, data) for period_ms, data in found]
+        return [Row(Place(series, level, period_ms), data) for period_ms, data in found]
+
+    def thd_find(self, places: Sequence[Place]) -> list[Row]:
+        """Those of these rows that there are."""
+        found = ((place, self._database.execute(FIND, _flat(place)).fetchone()) for place in places)
+        return [Row(place, row[0]) for place, row in found if row]
 
     def thd_keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """Every series of the node, in order."""
@@ -142,3 +152,7 @@ class RowsFile:
         except BaseException:
             self._database.execute("ROLLBACK")
             raise
+
+
+def _flat(place: Place) -> tuple[str | int, ...]:
+    return *place.series, place.level.value, place.period_ms

@@ -8,13 +8,15 @@ hour of a node is *due* from its first frame until a pass has taken in every fra
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from timeseries.errors import InvalidFrame
 from timeseries.frames import MAX_FRAME_BYTES, Frame
+
+T = TypeVar("T")
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
@@ -61,12 +63,18 @@ class SeriesKey(NamedTuple):
     key: str
 
 
-class Row(NamedTuple):
-    """One row of a level: `period_ms` is its start, `data` what the level's module encoded."""
+class Place(NamedTuple):
+    """Where a row stands: `period_ms` is the start of its period."""
 
     series: SeriesKey
     level: Level
     period_ms: int
+
+
+class Row(NamedTuple):
+    """One row: `data` is what the module of its level encoded."""
+
+    place: Place
     data: bytes
 
 
@@ -77,6 +85,13 @@ class Hour(NamedTuple):
     node_id: str
     start_ms: int
     mark: int
+
+
+class InThread(Protocol):
+    """Runs `thd_function(*arguments)` in a thread and gives its result, e.g. `partial(deferToThread)`."""
+
+    def __call__(self, thd_function: Callable[..., T], *arguments: object) -> Awaitable[T]:
+        """The function's result."""
 
 
 class TimeSeriesStore(Protocol):
@@ -117,6 +132,9 @@ class TimeSeriesStore(Protocol):
 
     async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """The rows whose period began at start_ms <= period_ms < end_ms, ascending."""
+
+    async def find(self, places: Sequence[Place]) -> list[Row]:
+        """Those of these rows that there are, in any order."""
 
     async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """Every check and key of the node that has rows, in order."""

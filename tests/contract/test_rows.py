@@ -2,7 +2,7 @@
 
 from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
-from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Row, SeriesKey, shard_of
+from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, shard_of
 
 
 class RowContract(StoreContract):
@@ -12,14 +12,14 @@ class RowContract(StoreContract):
         self, period_ms: int, data: bytes = b"block", check: str = "cpu", key: str = "", **of: str
     ) -> Row:
         node = {"account_id": self.account, "node_id": NODE} | of
-        return Row(SeriesKey(**node, check=check, key=key), Level.RAW, period_ms, data)
+        return Row(Place(SeriesKey(**node, check=check, key=key), Level.RAW, period_ms), data)
 
     async def due(self, node_id: str = NODE) -> list[Hour]:
         return await self.store.due_of(self.account, node_id)
 
     async def put(self, *rows: Row) -> None:
         """Rows of an hour that nobody wrote frames of."""
-        await self.store.put(Hour(self.account, NODE, rows[0].period_ms, 0), rows)
+        await self.store.put(Hour(self.account, NODE, rows[0].place.period_ms, 0), rows)
 
     def this_hour_ms(self) -> int:
         return self.now_ms // HOUR_MS * HOUR_MS
@@ -68,7 +68,7 @@ class RowContract(StoreContract):
         for start_ms in hours:
             await self.put(self.row(start_ms, b"first"))
         await self.put(self.row(hours[2], b"second" * 1000))
-        series = self.row(0).series
+        series = self.row(0).place.series
         found = await self.store.rows(series, Level.RAW, hour_ms, hour_ms + 2 * HOUR_MS)
         assert found == [self.row(hour_ms, b"first"), self.row(hours[2], b"second" * 1000)]
         assert await self.store.rows(series, Level.FIVE_MINUTES, 0, hour_ms + DAY_MS) == []
@@ -83,7 +83,16 @@ class RowContract(StoreContract):
             self.row(0, key="/"),
         )
         for stranger in strangers:
-            assert await self.store.rows(stranger.series, Level.RAW, 0, hour_ms + 1) == []
+            assert await self.store.rows(stranger.place.series, Level.RAW, 0, hour_ms + 1) == []
+
+    async def test_rows_are_found_by_their_places(self) -> None:
+        hour_ms = self.this_hour_ms()
+        there = [self.row(hour_ms), self.row(hour_ms, b"other", check="disk", key="/")]
+        await self.put(*there)
+        missing = [self.row(hour_ms - HOUR_MS), self.row(hour_ms, check="net")]
+        found = await self.store.find([row.place for row in (*missing, *there)])
+        assert sorted(found, key=lambda row: row.place.series) == there
+        assert await self.store.find([]) == []
 
     async def test_the_keys_of_a_node_are_those_that_have_rows(self) -> None:
         hour_ms = self.this_hour_ms()
@@ -103,11 +112,17 @@ class RowContract(StoreContract):
         assert await self.everything(NODE) == (0, 0, 0, 0)
         assert await self.everything(OTHER_NODE) == (3, 1, 2, 1)
 
+    async def rows(self, like: Row) -> list[Row]:
+        """All raw rows of that row's series."""
+        return await self.store.rows(like.place.series, Level.RAW, 0, self.now_ms + DAY_MS)
+
     async def everything(self, node_id: str) -> tuple[int, int, int, int]:
         """How many frames, rows, due hours and keys the node has."""
         found = (
             await self.store.read(self.account, node_id, self.now_ms - 9 * DAY_MS, self.now_ms + DAY_MS),
-            await self.store.rows(self.row(0, node_id=node_id).series, Level.RAW, 0, self.now_ms + DAY_MS),
+            await self.store.rows(
+                self.row(0, node_id=node_id).place.series, Level.RAW, 0, self.now_ms + DAY_MS
+            ),
             await self.due(node_id),
             await self.store.keys(self.account, node_id),
         )
@@ -142,7 +157,9 @@ class TestOnEmbedded(RowContract, OnEmbedded):
         await self.store.put(first, [self.row(hour_ms)])
         await self.reopen()
         assert [hour.start_ms for hour in await self.due()] == [second.start_ms, second.start_ms + HOUR_MS]
-        assert await self.store.rows(self.row(0).series, Level.RAW, 0, hour_ms + 1) == [self.row(hour_ms)]
+        assert await self.store.rows(self.row(0).place.series, Level.RAW, 0, hour_ms + 1) == [
+            self.row(hour_ms)
+        ]
         await self.store.delete(self.account, NODE)
         await self.reopen()
         assert await self.everything(NODE) == (0, 0, 0, 0)
@@ -162,4 +179,4 @@ async def expired(test: RowContract) -> None:
     await test.put(test.row(hour_ms))
     assert await test.store.expire(Level.FIVE_MINUTES, hour_ms) == 0
     assert await test.store.expire(Level.RAW, hour_ms) == 1
-    assert await test.store.rows(test.row(0).series, Level.RAW, 0, hour_ms + 1) == [test.row(hour_ms)]
+    assert await test.store.rows(test.row(0).place.series, Level.RAW, 0, hour_ms + 1) == [test.row(hour_ms)]

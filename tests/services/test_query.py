@@ -19,6 +19,9 @@ class AwayStore(MemoryStore):
     async def read(self, *_where: Any) -> Any:
         raise StoreUnavailable("away")
 
+    async def due_of(self, *_where: Any) -> Any:
+        raise StoreUnavailable("away")
+
     async def latest(self, *_where: Any) -> Any:
         raise StoreUnavailable("away")
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from tests.timeseries.samples import frame, measured, result
 from tests.timeseries.series import START, frames, plain
+from tests.timeseries.table import Table
 from timeseries.collect import collect
 from timeseries.columns import FLOAT, INT, RATE, TEXT
 from timeseries.frames import Frame, decode_payload
 from timeseries.graph import Graph, lay_out
 from timeseries.reduce import reduced
-from timeseries.table import Table
 
 
 def test_a_metric_becomes_a_column_with_its_times_origins_states_and_statuses() -> None:

@@ -13,11 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import InvalidQuery
+from timeseries.latest import CheckState, Metric, latest_states
 from timeseries.memory import MemoryStore
-from timeseries.query import MAX_RANGE_MS, CheckState, Metric, Query, Series, latest_states, run_query
+from timeseries.query import MAX_RAW_MS, Query, Series, run_query
+from timeseries.retention import Retention
 from timeseries.store import DAY_MS
 
 START = 1_795_000_000_000
+RETENTION = Retention(START + 10 * DAY_MS)
 
 
 def at_once(thd_function: Any, *arguments: Any) -> Any:
@@ -44,7 +47,7 @@ class TestRunQuery(SynchronousTestCase):
     def query(self, start: int = 0, end: int = DAY_MS, **asked: Any) -> Series:
         fields: dict[str, Any] = {"check": "cpu", "start_ms": START + start, "end_ms": START + end}
         query = Query(**fields | asked)
-        coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
+        coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query, RETENTION)
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
     def write_steps(self, *steps: int) -> None:
@@ -82,13 +85,13 @@ class TestRunQuery(SynchronousTestCase):
 
     def test_a_pause_gets_a_point_without_a_value_so_that_graphs_do_not_join_it(self) -> None:
         self.write_steps(0, 1, 2, 9, 10)
-        series = self.query(max_points=100)
+        series = self.query(end=200_000, max_points=100)
         assert times(series) == [START + step * 10_000 for step in (0, 1, 2, 3, 9, 10)]
         assert values(series.columns[0].values) == [0, 1, 2, None, 9, 10]
 
     def test_a_single_missed_interval_is_no_pause(self) -> None:
         self.write_steps(0, 1, 2, 4, 5)
-        assert values(self.query(max_points=100).columns[0].values) == [0, 1, 2, 4, 5]
+        assert values(self.query(end=200_000, max_points=100).columns[0].values) == [0, 1, 2, 4, 5]
 
     def test_every_point_means_no_marks_of_pauses(self) -> None:
         self.write_steps(0, 1, 2, 9)
@@ -135,11 +138,11 @@ class TestRunQuery(SynchronousTestCase):
         assert values(column.values) == [1, np.inf]
 
     def test_no_data_is_an_empty_series(self) -> None:
-        series = self.query(max_points=10)
+        series = self.query(end=60_000, max_points=10)
         assert (series.times, series.columns, series.resolution) == (b"", [], "raw")
 
     def test_a_query_that_no_data_could_answer_is_invalid(self) -> None:
-        wrong = ({"end": 0}, {"end": -5}, {"end": MAX_RANGE_MS + 1}, {"max_points": -1}, {"check": ""})
+        wrong = ({"end": 0}, {"end": -5}, {"end": MAX_RAW_MS + 1}, {"max_points": -1}, {"check": ""})
         for asked in wrong:
             query = Query(
                 check=str(asked.get("check", "cpu")),
@@ -147,14 +150,14 @@ class TestRunQuery(SynchronousTestCase):
                 end_ms=START + int(asked.get("end", 5)),
                 max_points=int(asked.get("max_points", 0)),
             )
-            coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query)
+            coroutine = run_query(self.store, at_once, ACCOUNT, NODE, query, RETENTION)
             self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
 
     def test_the_latest_state_of_each_check_comes_from_its_own_newest_frame(self) -> None:
         warning = {"check": "mem", "state": "warn", "status": "tight", "metrics": {"used": 7}}
         self.write(measured(START, warning, result(user=1)), measured(START + 10_000, result(user=2.5)))
         states = self.successResultOf(
-            Deferred.fromCoroutine(latest_states(self.store, at_once, ACCOUNT, NODE))
+            Deferred.fromCoroutine(latest_states(self.store, at_once, ACCOUNT, NODE, START + 10 * DAY_MS))
         )
         cpu = [Metric("user", "float", "2.5")]
         mem = [Metric("used", "int", "7")]
@@ -164,7 +167,7 @@ class TestRunQuery(SynchronousTestCase):
         ]
 
     def test_a_node_without_data_has_no_states(self) -> None:
-        coroutine = latest_states(self.store, at_once, ACCOUNT, NODE)
+        coroutine = latest_states(self.store, at_once, ACCOUNT, NODE, START + 10 * DAY_MS)
         assert self.successResultOf(Deferred.fromCoroutine(coroutine)) == []
 
 
@@ -179,7 +182,7 @@ class TestWhatIsWrittenComesBack(TestCase):
         frames = [measured(START + time, result(user=value)) for time, value in written.items()]
         await store.write([*frames, *frames[::2]])
         query = Query(check="cpu", start_ms=START, end_ms=START + 3 * DAY_MS)
-        series = await run_query(store, at_once, ACCOUNT, NODE, query)
+        series = await run_query(store, at_once, ACCOUNT, NODE, query, RETENTION)
         assert times(series) == [START + time for time in sorted(written)]
         found = values(series.columns[0].values) if series.columns else []
         assert found == [written[time] for time in sorted(written)]

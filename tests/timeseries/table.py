@@ -1,8 +1,4 @@
-"""One check's metrics over time: collected from frames, then laid out as columns that a graph can show.
-
-`thd_add` decodes thousands of payloads, so it belongs in a thread; call it with list after list, in order of
-time.
-"""
+"""What a query has to answer, made from frames value by value: what columns and rows are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
