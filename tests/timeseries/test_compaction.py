@@ -165,6 +165,14 @@ class CompactionTest(TestCase):
         await same(store, script)
         await store.close()
 
+    async def test_a_late_frame_joins_the_row_of_frames_that_are_gone(self) -> None:
+        first, later, late = (
+            ("write", [measured(START + time, result(user=time))]) for time in (0, HOUR_MS, 5)
+        )
+        gone = [first, ("pass", None), later, ("pass", None), ("drop", None)]
+        with tempfile.TemporaryDirectory() as folder:
+            await self.on_files(Path(folder, "series"), [*gone, late])
+
     def setUp(self) -> None:
         self.opened: list[EmbeddedStore] = []
 
