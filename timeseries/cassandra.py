@@ -1,81 +1,42 @@
-"""The distributed store: frames in Cassandra, one row a frame, a partition for each node and day (UTC).
+"""The distributed store: frames, rows and marks in Cassandra, as `timeseries.cassandra_schema` lays them out.
 
-Rows are written with many in flight and no batch: each goes straight to its replica. Timeouts and overload
-are tried again, since writing an identity twice is writing it once.
+Rows are written with many in flight and no batch: each goes straight to its replica. With one copy, what is
+written is held until the node's commit log is surely on disk.
 """
 
-import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import acsylla
-from acsylla import errors as driver
-from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
+from twisted.internet.defer import gatherResults
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 
-from timeseries.errors import StoreUnavailable
+from timeseries.cassandra_schema import FRAME_DAYS, ROWS, Names, statements, tables
+from timeseries.cql import Cql
 from timeseries.frames import Frame
 from timeseries.hold import Hold
-from timeseries.store import DAY_MS, FUTURE_MS, LATEST_DAYS
-
-T = TypeVar("T")
-
-IN_FLIGHT = 256
-PAGE_ROWS = 1000
-REQUEST_S = 5.0
-RETRY_S = (0.1, 0.5, 2.0)
-TTL_S = 16 * 86_400
-"""Frames live two days longer than the raw retention of 14 days, for the late ones."""
-
-PASSING = (
-    driver.CassErrorLibRequestTimedOut,
-    driver.CassErrorLibNoHostsAvailable,
-    driver.CassErrorLibRequestQueueFull,
-    driver.CassErrorLibNoStreams,
-    driver.CassErrorLibWriteError,
-    driver.CassErrorServerWriteTimeout,
-    driver.CassErrorServerReadTimeout,
-    driver.CassErrorServerUnavailable,
-    driver.CassErrorServerOverloaded,
-    driver.CassErrorServerIsBootstrapping,
+from timeseries.marks import Marks, NodeHour
+from timeseries.store import (
+    DAY_MS,
+    FUTURE_MS,
+    LATEST_DAYS,
+    Hour,
+    Level,
+    Place,
+    Row,
+    SeriesKey,
+    shard_of,
 )
-"""What may succeed when it is tried again shortly."""
 
-# Rows expire a day at a time, and nothing is ever deleted, so tombstones need not be kept for long.
-TABLE = """
-CREATE TABLE IF NOT EXISTS {keyspace}.frames (
-    account text, node text, day int, time bigint, origin text, received bigint, payload blob,
-    PRIMARY KEY ((account, node, day), time, origin)
-) WITH gc_grace_seconds = 86400 AND compaction = {{
-    'class': 'TimeWindowCompactionStrategy', 'compaction_window_unit': 'DAYS', 'compaction_window_size': 1}}
-"""
-KEYSPACE = """
-CREATE KEYSPACE IF NOT EXISTS {keyspace}
-WITH replication = {{'class': 'NetworkTopologyStrategy', '{datacenter}': {replication}}}
-"""
-INSERT = """
-INSERT INTO {keyspace}.frames (account, node, day, time, origin, received, payload)
-VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL {ttl_s}
-"""
-COLUMNS = "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
-READ = COLUMNS + "WHERE account = ? AND node = ? AND day = ? AND time >= ? AND time < ?"
-LATEST = COLUMNS + (
-    "WHERE account = ? AND node = ? AND day = ? AND time < ? ORDER BY time DESC, origin DESC LIMIT 1"
-)
-GENERATION = "SELECT host_id, gossip_generation FROM system.local"
-
-
-def from_asyncio(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
-    """What Twisted can await, of what only asyncio can: the driver's own coroutines."""
-    return Deferred.fromFuture(asyncio.ensure_future(coroutine))
+NOT_OVER = 0
+"""The mark of an hour that may still be written to under the mark it has: no pass clears it."""
 
 
 class CassandraStore:
     """A TimeSeriesStore in a keyspace of its own, which `open` makes with `replication` copies of each row.
 
-    With one copy, `write` holds for `hold_s` seconds (default 1) and writes again what a restart of the node
-    may have lost; with more copies a quorum has it, and nothing is held.
+    With one copy, `write` and `put` hold for `hold_s` seconds (default 1) and write again what a restart of
+    the node may have lost; with more copies a quorum has it, and nothing is held. A mark of a due hour serves
+    for `mark_s`.
     """
 
     def __init__(
@@ -87,59 +48,40 @@ class CassandraStore:
         *,
         replication: int = 1,
         datacenter: str = "datacenter1",
-        ttl_s: int = TTL_S,
         hold_s: float = 1.0,
+        mark_s: float = 600.0,
     ) -> None:
-        self._contact_points = list(contact_points)
-        self._port = port
+        self._cql = Cql(contact_points, port, datacenter, clock)
         self._clock = clock
-        self._names = {
-            "keyspace": keyspace,
-            "replication": replication,
-            "datacenter": datacenter,
-            "ttl_s": ttl_s,
-        }
+        self._names: Names = {"keyspace": keyspace, "replication": replication, "datacenter": datacenter}
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
-        self._slots = DeferredSemaphore(IN_FLIGHT)
-        self._session: Any = None
-        self._statements: dict[str, Any] = {}
+        self._marks = Marks(clock, mark_s)
 
     async def open(self) -> None:
-        """Connect, make keyspace and table where they are missing, prepare the statements."""
-        await deferLater(self._clock, 0)  # The driver looks for the running loop.
-        self._session = await self._connect()
-        for statement in (KEYSPACE, TABLE):
-            await self._execute(acsylla.create_statement(statement.format_map(self._names)))
-        for statement in (INSERT, READ, LATEST):
-            text = statement.format_map(self._names)
-            self._statements[statement] = await _mapped(self._session.create_prepared(text))
+        """Connect, make keyspace and tables where they are missing, prepare the statements."""
+        await self._cql.open()
+        for text in tables(self._names):
+            await self._cql.tell(text)
+        for name, text in statements(self._names).items():
+            await self._cql.prepare(name, text)
         if self._hold:
             await self._hold.look()
 
     async def close(self) -> None:
         """Let what is in flight finish, then disconnect."""
-        session, self._session = self._session, None
-        if session:
-            await _mapped(session.close())
+        await self._cql.close()
 
     async def write(self, frames: Sequence[Frame]) -> None:
         """Answered by a quorum when it returns; on a single node, also held and found alive since."""
-        if not frames:
-            return
-        restarts = -1
-        while self._hold is None or restarts != self._hold.restarts:
-            restarts = self._hold.restarts if self._hold else 0
-            await self._insert_all(frames)
-            if self._hold is None:
-                return
-            await self._hold.settle()
+        if frames:
+            await self._held(lambda: self._insert(frames))
 
     async def read(self, account_id: str, node_id: str, start_ms: int, end_ms: int) -> list[Frame]:
         """In order of (time_ms, origin); day after day, page after page."""
         frames: list[Frame] = []
         for day in range(start_ms // DAY_MS, -(-end_ms // DAY_MS)):
-            statement = self._bind(READ, account_id, node_id, day, start_ms, end_ms, page_size=PAGE_ROWS)
-            frames += await self._pages(statement)
+            rows = await self._cql.rows("read", account_id, node_id, day, start_ms, end_ms)
+            frames += [Frame(*row) for row in rows]
         return frames
 
     async def latest(self, account_id: str, node_id: str) -> Frame | None:
@@ -147,74 +89,114 @@ class CassandraStore:
         horizon_ms = round(self._clock.seconds() * 1000) + FUTURE_MS
         today = horizon_ms // DAY_MS
         for day in range(today, today - LATEST_DAYS - 1, -1):
-            row = (await self._execute(self._bind(LATEST, account_id, node_id, day, horizon_ms))).first()
+            row = (await self._cql.run("latest", account_id, node_id, day, horizon_ms)).first()
             if row:
                 return Frame(*row.as_tuple())
         return None
 
-    async def _connect(self) -> Any:
-        cluster = acsylla.create_cluster(
-            self._contact_points,
-            port=self._port,
-            request_timeout=REQUEST_S,
-            consistency="LOCAL_QUORUM",
-            load_balance_dc_aware=self._names["datacenter"],
-            exponential_reconnect_base_delay_ms=100,
-            exponential_reconnect_max_delay_ms=2000,
-            application_name="picket",
+    async def due(self, shard: int, before_ms: int) -> list[Hour]:
+        """Those whose marks are over, so that a pass clears them."""
+        hours = [self._hour(row) for row in await self._cql.rows("due", shard)]
+        return [hour for hour in hours if hour.start_ms < before_ms and hour.mark != NOT_OVER]
+
+    async def due_of(self, account_id: str, node_id: str) -> list[Hour]:
+        """Ascending."""
+        return [self._hour(row) for row in await self._cql.rows("due_of", *_node(account_id, node_id))]
+
+    async def put(self, hour: Hour, rows: Sequence[Row]) -> None:
+        """The rows first, each by itself; once they are safe, the mark goes.
+
+        Nothing, when the hour is not due any more: its node was deleted, or another pass did the work.
+        """
+        due = await self.due_of(hour.account_id, hour.node_id)
+        if hour.start_ms not in {each.start_ms for each in due}:
+            return
+        await self._held(lambda: self._put(rows))
+        if hour.mark != NOT_OVER:
+            node = _node(hour.account_id, hour.node_id)
+            await self._cql.run("settle", hour.mark, *node, hour.start_ms)
+
+    async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
+        """Ascending."""
+        found = await self._cql.rows(f"rows:{level.value}", *series, start_ms, end_ms)
+        return [Row(Place(series, level, period_ms), data) for period_ms, data in found]
+
+    async def find(self, places: Sequence[Place]) -> list[Row]:
+        """Each by itself, in the order of the places."""
+        pages = await gatherResults(
+            [self._cql.deferred(f"find:{level.value}", *series, period) for series, level, period in places],
+            consumeErrors=True,
         )
-        return await _mapped(cluster.create_session())
+        rows = [(place, page.first()) for place, page in zip(places, pages, strict=True)]
+        return [Row(place, row.as_tuple()[1]) for place, row in rows if row is not None]
 
-    async def _insert_all(self, frames: Sequence[Frame]) -> None:
-        rows = [Deferred.fromCoroutine(self._insert(frame)) for frame in frames]
-        # All of them end before the first failure is told, so that nothing is left running.
-        outcomes: list[tuple[bool, Any]] = await DeferredList(rows, consumeErrors=True)
-        for succeeded, outcome in outcomes:
-            if not succeeded:
-                outcome.raiseException()
+    async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
+        """In order."""
+        return [SeriesKey(*row) for row in await self._cql.rows("series", account_id, node_id)]
 
-    async def _insert(self, frame: Frame) -> None:
-        day = frame.time_ms // DAY_MS
-        identity = frame.account_id, frame.node_id, day, frame.time_ms, frame.origin
-        await self._execute(self._bind(INSERT, *identity, frame.received_ms, frame.payload))
+    async def delete(self, account_id: str, node_id: str) -> None:
+        """The marks first, so that no pass brings anything back; partition after partition."""
+        node = account_id, node_id
+        await self._cql.run("delete_due", *_node(*node))
+        today = int(self._clock.seconds() * 1000) // DAY_MS
+        days = range(today - FRAME_DAYS - 1, today + 3)
+        await self._cql.run_all("delete_day", [(*node, day) for day in days])
+        keys = await self.keys(*node)
+        for level in ROWS:
+            await self._cql.run_all(f"delete:{level.value}", keys)
+        await self._cql.run("delete_series", *node)
 
-    async def _pages(self, statement: Any) -> list[Frame]:
-        frames: list[Frame] = []
-        while True:
-            page = await self._execute(statement)
-            frames += [Frame(*row.as_tuple()) for row in page]
-            if not page.has_more_pages():
-                return frames
-            statement.set_page_state(page.page_state())
+    async def expire(self, level: Level, before_ms: int) -> int:  # noqa: ARG002 - the interface's
+        """Rows expire by themselves."""
+        return 0
+
+    async def _insert(self, frames: Sequence[Frame]) -> None:
+        """The marks are there before the frames that they tell of."""
+        marks = self._marks.due(frames)
+        await self._cql.run_all("mark", [_mark_row(hour, mark) for hour, mark in marks.items()])
+        self._marks.made(marks)
+        await self._cql.run_all("insert", map(_frame_row, frames))
+
+    async def _put(self, rows: Sequence[Row]) -> None:
+        by_level: dict[Level, list[Row]] = defaultdict(list)
+        for row in rows:
+            by_level[row.place.level].append(row)
+        await self._cql.run_all("add_series", {row.place.series for row in by_level[Level.RAW]})
+        for level, some in by_level.items():
+            values = [(*row.place.series, row.place.period_ms, row.data) for row in some]
+            await self._cql.run_all(f"put:{level.value}", values)
+
+    async def _held(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write, and on a single node hold it, and write again as long as the node starts anew meanwhile."""
+        restarts = None
+        while restarts is None or (self._hold and restarts != self._hold.restarts):
+            if restarts is not None:
+                self._marks.forget()
+            restarts = self._hold.restarts if self._hold else 0
+            await write()
+            if self._hold:
+                await self._hold.settle()
 
     async def _generation(self) -> tuple[str, int]:
-        row = (await self._execute(acsylla.create_statement(GENERATION))).first()
-        host, generation = row.as_tuple()
+        host, generation = (await self._cql.run("generation")).first().as_tuple()
         return str(host), generation
 
-    def _bind(self, statement: str, *values: str | int | bytes, **options: int) -> Any:
-        if self._session is None:
-            raise StoreUnavailable("the store is closed")
-        return self._statements[statement].bind(values, **options)
-
-    async def _execute(self, statement: Any) -> Any:
-        """The result of a statement that may be run twice; what is PASSING is tried again."""
-        await self._slots.acquire()
-        try:
-            for wait_s in RETRY_S:
-                try:
-                    return await from_asyncio(self._session.execute(statement))
-                except PASSING:
-                    await deferLater(self._clock, wait_s)
-            return await _mapped(self._session.execute(statement))
-        except driver.CassException as error:
-            raise StoreUnavailable(f"Cassandra: {error!r}") from error
-        finally:
-            self._slots.release()
+    def _hour(self, row: Iterable[object]) -> Hour:
+        hour = Hour(*row)  # type: ignore[arg-type]
+        return hour if self._marks.is_over(hour.mark) else hour._replace(mark=NOT_OVER)
 
 
-async def _mapped(coroutine: Coroutine[Any, Any, T]) -> T:
-    try:
-        return await from_asyncio(coroutine)
-    except driver.CassException as error:
-        raise StoreUnavailable(f"Cassandra: {error!r}") from error
+def _node(account_id: str, node_id: str) -> tuple[int, str, str]:
+    """Where a node's marks are."""
+    return shard_of(node_id), account_id, node_id
+
+
+def _mark_row(hour: NodeHour, mark: int) -> tuple[str | int, ...]:
+    account_id, node_id, start_ms = hour
+    return *_node(account_id, node_id), start_ms, mark, mark
+
+
+def _frame_row(frame: Frame) -> tuple[str | int | bytes, ...]:
+    day = frame.time_ms // DAY_MS
+    identity = frame.account_id, frame.node_id, day, frame.time_ms, frame.origin
+    return *identity, frame.received_ms, frame.payload

@@ -2,7 +2,6 @@
 
 from typing import Any, cast
 
-import acsylla
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -139,7 +138,8 @@ class TestOnCassandra(DurableContract, OnCassandra):
 
         async def forgetful() -> tuple[str, int]:
             store._hold._generation = truth
-            await store._execute(acsylla.create_statement(f"TRUNCATE {self.cassandra.keyspace}.frames"))
+            for table in ("frames", "due"):
+                await store._cql.tell(f"TRUNCATE {self.cassandra.keyspace}.{table}")
             host, generation = await truth()
             return host, generation - 1
 

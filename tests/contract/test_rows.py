@@ -18,8 +18,11 @@ class RowContract(StoreContract):
         return await self.store.due_of(self.account, node_id)
 
     async def put(self, *rows: Row) -> None:
-        """Rows of an hour that nobody wrote frames of."""
-        await self.store.put(Hour(self.account, NODE, rows[0].place.period_ms, 0), rows)
+        """As a pass does, of an hour that has a frame."""
+        hour_ms = rows[0].place.period_ms
+        await self.store.write([self.frame(hour_ms)])
+        (hour,) = [hour for hour in await self.due() if hour.start_ms == hour_ms]
+        await self.store.put(hour, rows)
 
     def this_hour_ms(self) -> int:
         return self.now_ms // HOUR_MS * HOUR_MS
