@@ -1,7 +1,7 @@
 """Publishing and handling typed events, whatever the broker; what becomes of a delivery is decided here."""
 
+import os
 import traceback
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -81,8 +81,8 @@ class Framework:
 
     async def publish(self, event: Event) -> None:
         """Return once every queue of the event has it for good; raises PublishRefused, BrokerUnavailable."""
-        time_ms = int(self._clock.seconds() * 1000)
-        body = encode(event, event_id=uuid.uuid4().hex, time_ms=time_ms, correlation_id=correlation.current())
+        event_id, time_ms = os.urandom(16).hex(), int(self._clock.seconds() * 1000)
+        body = encode(event, event_id=event_id, time_ms=time_ms, correlation_id=correlation.current())
         await self.relay(event.topic, body)
 
     async def relay(self, topic: str, body: bytes) -> None:

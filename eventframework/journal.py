@@ -15,7 +15,8 @@ from eventframework.broker import DeadLetter, letter_id
 from eventframework.errors import PublishRefused
 
 T = TypeVar("T")
-Statement = tuple[str, tuple[Any, ...]]
+Values = tuple[Any, ...]
+Statement = tuple[str, Values]
 
 SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -55,13 +56,17 @@ class Entry(NamedTuple):
 
 
 class Journal:
-    """Writes that come together are one transaction, in a thread; without a `path`, all is in memory."""
+    """Writes that come together are one transaction, in a thread; without a `path`, all is in memory.
+
+    Those of a kind are done at once: two of one transaction are for the same message only where it goes from
+    one table to the other.
+    """
 
     def __init__(self, path: Path | None, reactor: Any) -> None:
         self._path = path
         self._reactor = reactor
         self._pool = ThreadPool(1, 1, "journal") if path else None
-        self._writes: list[Statement] = []
+        self._writes: dict[str, list[Values]] = {}
         self._waiting: list[Deferred[None]] = []
         self._writing = False
 
@@ -116,7 +121,8 @@ class Journal:
         return await self._run(lambda: self._database.execute("SELECT COUNT(*) FROM dead").fetchone()[0])
 
     def _write(self, *statements: Statement) -> Deferred[None]:
-        self._writes.extend(statements)
+        for sql, values in statements:
+            self._writes.setdefault(sql, []).append(values)
         written: Deferred[None] = Deferred()
         self._waiting.append(written)
         if not self._writing:
@@ -124,7 +130,7 @@ class Journal:
         return written
 
     def _flush(self) -> None:
-        writes, self._writes = self._writes, []
+        writes, self._writes = self._writes, {}
         waiting, self._waiting = self._waiting, []
         self._writing = True
         self._run(lambda: self._thd_write(writes)).addBoth(self._flushed, waiting)
@@ -150,10 +156,10 @@ class Journal:
                 self._database.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
         return [Entry(*row) for row in self._database.execute("SELECT * FROM message ORDER BY id")]
 
-    def _thd_write(self, writes: list[Statement]) -> None:
+    def _thd_write(self, writes: dict[str, list[Values]]) -> None:
         try:
             with self._database:
-                for sql, values in writes:
-                    self._database.execute(sql, values)
+                for sql, rows in writes.items():
+                    self._database.executemany(sql, rows)
         except sqlite3.Error as error:
             raise PublishRefused(f"the journal says: {error}") from error
