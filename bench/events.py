@@ -120,6 +120,7 @@ def figures(measured: Measured) -> dict[str, float]:
         "vs_bare_pika_events_per_s": round(median(measured.shares("events")), 3),
         "vs_bare_pika_stream_mb_per_s": round(median(measured.shares("batches")), 3),
         "publish_to_handler_p99_ms": round(measured.p(99, OURS), 3),
+        "bare_pika_publish_to_handler_p99_ms": round(measured.p(99, BARE), 3),
         "events_per_s": round(median(measured.rates["events", OURS])),
         "stream_mb_per_s": round(median(measured.rates["batches", OURS])),
         "memory_events_per_s": round(median(measured.rates["events", MEMORY])),

@@ -23,6 +23,7 @@ CONNECT_S = 10.0
 
 HEARTBEAT_S = 10
 FLUSH_S = 2.0
+SEND_BYTES = 1 << 20
 SLOWEST_RETRY_S = 15.0
 
 
@@ -37,6 +38,11 @@ class _Protocol(TwistedProtocolConnection):  # type: ignore[misc]
         self.ready: Deferred[Any] | None
         self._impl._adapter_disconnect_stream = self.hang_up
         Framing(self._impl)
+
+    def makeConnection(self, transport: Any) -> None:  # noqa: N802
+        """Begin; a batch of the stream is then one write, where Twisted's own limit would make it two."""
+        transport.SEND_LIMIT = SEND_BYTES
+        super().makeConnection(transport)
 
     def leave(self) -> None:
         """Say goodbye and close; without an answer, hang up."""

@@ -124,7 +124,9 @@ class MemoryBroker:
             for queue in queues:
                 name = queue.declared.name
                 room = self._rooms[name]
-                await within(self._clock, CONFIRM_S, room.enter(size), f"room in {name}")
+                entering = room.enter(size)
+                if not entering.called:
+                    await within(self._clock, CONFIRM_S, entering, f"room in {name}")
                 entered.append(room)
             if not self._hooks.up:
                 raise BrokerUnavailable("the broker has stopped")

@@ -38,11 +38,13 @@ def test_what_is_compared_is_the_median_of_the_rounds_shares_of_bare_pika() -> N
         measured.rates[work, BARE] = [100.0, 20.0, 100.0]
         measured.rates[work, MEMORY] = [5.0]
     measured.latencies[OURS] = [float(ms) for ms in range(1, 101)]
+    measured.latencies[BARE] = [2.0, 2.0]
     measured.lost |= {OURS: 1, MEMORY: 2}
     assert figures(measured) == {
         "vs_bare_pika_events_per_s": 0.6,
         "vs_bare_pika_stream_mb_per_s": 0.6,
         "publish_to_handler_p99_ms": pytest.approx(100, abs=1),
+        "bare_pika_publish_to_handler_p99_ms": 2.0,
         "events_per_s": 60,
         "stream_mb_per_s": 60,
         "memory_events_per_s": 5,
