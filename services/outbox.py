@@ -8,9 +8,6 @@ Of several instances one relays, by a lease in the database. It is woken by comm
 call, of others by a fan-out event, which may get lost; so it looks every second too.
 """
 
-import os
-import socket
-import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +25,7 @@ from services.base import Service
 from services.rounds import Rounds
 from services.threads import DjangoThreads
 from statslib import Stats
+from webapp.leases.holder import holder
 from webapp.outbox import waking
 from webapp.outbox.held import Held
 
@@ -60,7 +58,7 @@ class Outbox(Service):
         topology: Topology,
     ) -> None:
         self._reactor, self._bus, self._threads, self._stats = reactor, bus, threads, stats
-        self._holder = _holder(settings)
+        self._holder = holder(settings)
         self._taken = {taken.event.topic for taken in topology.subscriptions if taken.queue.durable}
         self._held = Held(reactor)
         self._settled: list[int] = []
@@ -155,16 +153,6 @@ class Outbox(Service):
 
     def _oldest_s(self) -> float:
         return max(0.0, self._reactor.seconds() - self._oldest_ms / 1000) if self._pending else 0.0
-
-
-def _holder(settings: Settings) -> str:
-    """This process, as the lease knows it.
-
-    Over a broker in memory there is only one process, which takes its lease up again after a crash.
-    """
-    if settings.broker.kind == "memory":
-        return "picket up"
-    return f"{socket.gethostname()} {os.getpid()} {uuid.uuid4().hex[:8]}"
 
 
 # Models can be imported once Django is set up, which is after this module is found; hence the late imports.

@@ -8,7 +8,6 @@ been told stays there, so that a watchdog that starts again does not tell it aga
 
 import os
 import socket
-import uuid
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from services.base import Service
 from services.periodic import Periodic
 from services.threads import DjangoThreads
 from statslib import Stats
+from webapp.leases.holder import holder
 
 if TYPE_CHECKING:
     from webapp.operations.judge import Sight
@@ -63,7 +63,7 @@ class Watchdog(Service):
         self._enabled = frozenset(enabled) | frozenset(ENTRANCES)
         self._most_lag = settings.watchdog.lag
         self._me = socket.gethostname(), os.getpid()
-        self._holder = f"{self._me} {uuid.uuid4().hex[:8]}"
+        self._holder = holder(settings)
         self._heard: dict[tuple[str, str], Heard] = {}
         self._own_ms = self._since_ms = 0
         self._looked_ms = self._now_ms()
@@ -105,6 +105,13 @@ class Watchdog(Service):
             return
         for change in changes:
             self._tell(change)
+
+    async def stop(self) -> None:
+        """Let another watchdog go on."""
+        try:
+            await self._threads.run(_thd_leave, self._holder)
+        except Exception as error:  # noqa: BLE001 - then it goes on when the lease is over
+            self._log.warn("the lease was not given back: {error!r}", error=error)
 
     def _tell(self, change: "Change") -> None:
         service, text = change.key.service, change.text
@@ -150,3 +157,9 @@ def _thd_look(holder: str, heard: "list[Heard]", sight: "Sight | None") -> "list
     if thd_take(Watchdog.name, holder, LEASE_MS) is None:
         return []
     return thd_watch(heard, sight)
+
+
+def _thd_leave(holder: str) -> None:
+    from webapp.leases.lease import thd_give_back
+
+    thd_give_back(Watchdog.name, holder)

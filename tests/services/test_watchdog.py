@@ -45,8 +45,13 @@ class Threads:
         self.asked: list[tuple[list[Heard], Sight | None]] = []
         self.changes: list[Change] = []
         self.error: Exception | None = None
+        self.left = False
 
-    async def run(self, _: Any, holder: str, heard: list[Heard], sight: Sight | None) -> list[Change]:
+    async def run(self, thd_function: Any, holder: str, *asked: Any) -> list[Change]:
+        if thd_function.__name__ == "_thd_leave":
+            self.left = True
+            return []
+        heard, sight = asked
         self.asked.append((heard, sight))
         if self.error:
             raise self.error
@@ -146,6 +151,10 @@ class WatchdogTest(SynchronousTestCase):
         self.look()
         assert [heard.beat for heard in self.threads.asked[-1][0]] == [beat]
         assert self.stats.counters["looks_failed"] == 1
+
+    def test_one_that_stops_lets_another_go_on(self) -> None:
+        self.result(base.stop(self.service))
+        assert self.threads.left
 
     def test_dead_letters_are_counted_once_a_minute_and_unknown_while_the_broker_is_away(self) -> None:
         self.hear()
