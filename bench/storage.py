@@ -9,9 +9,10 @@ from typing import NamedTuple
 from bench import points, recording
 from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
+from timeseries.columns import Columns
 from timeseries.frames import Frame, decode_payload
 from timeseries.rollup_rows import encode_rollup
-from timeseries.rollups import FINE_MS, coarsen, roll
+from timeseries.rollups import FINE_MS, Rollup, coarsen, roll
 
 HOUR_MS = 3_600_000
 EPOCH_MS = 1_795_003_200_000
@@ -45,21 +46,20 @@ def made_up(hours: int) -> list[Frame]:
 
 
 def measure(frames: Sequence[Frame], rounds: int) -> Stored:
-    """A node's frames as blocks of an hour, and as a row of five-minute slots and one of hours."""
+    """A node's frames as blocks of an hour from the first on, and as rows of fine and of hourly slots."""
     series = collect(frames).series.values()
-    start_ms = frames[0].time_ms // HOUR_MS * HOUR_MS
-    starts = range(start_ms, frames[-1].time_ms + 1, HOUR_MS)
+    starts = range(frames[0].time_ms, frames[-1].time_ms + 1, HOUR_MS)
     hours = [columns.between(hour, hour + HOUR_MS) for columns in series for hour in starts]
     hours = [columns for columns in hours if len(columns.times)]
     blocks = [encode_block(columns) for columns in hours]
-    fine = [roll(columns, start_ms, FINE_MS, len(starts) * HOUR_MS // FINE_MS) for columns in series]
+    fine = [_rolled(columns) for columns in series]
     rollups = [*fine, *(coarsen(rollup, HOUR_MS) for rollup in fine)]
     values = sum(len(column.rows) for columns in series for column in columns.metrics.values())
     steps: dict[str, Callable[[], object]] = {
         "decode frames": lambda: [decode_payload(frame.payload) for frame in frames],
         "decode frames, collect": lambda: collect(frames),
         "encode blocks": lambda: [encode_block(columns) for columns in hours],
-        "roll up": lambda: [coarsen(roll(columns, start_ms, FINE_MS, 12), HOUR_MS) for columns in hours],
+        "roll up": lambda: [coarsen(_rolled(columns), HOUR_MS) for columns in hours],
         "decode blocks": lambda: [decode_block(block) for block in blocks],
         "decode blocks for a graph": lambda: [decode_block(block, with_rows=False) for block in blocks],
     }
@@ -73,6 +73,11 @@ def table(name: str, stored: Stored) -> Iterator[str]:
     yield f"{name}: {stored.values:,} values; bytes a value: {sizes[0]} in blocks, {sizes[1]} in rollups"
     for step, us in stored.steps.items():
         yield f"  {step:26}{median(us):8.3f} µs of CPU a value ({min(us):.3f} to {max(us):.3f})"
+
+
+def _rolled(columns: Columns) -> Rollup:
+    first, last = (int(time) // FINE_MS for time in (columns.times[0], columns.times[-1]))
+    return roll(columns, first * FINE_MS, FINE_MS, last - first + 1)
 
 
 def _cpu_us(step: Callable[[], object]) -> float:
