@@ -40,6 +40,7 @@ setup(
         "pcodec",
         "psutil",
         "pydantic-settings",
+        "sentry-sdk",
         "thriftpy2",
         "twisted[tls]",
         "uvloop",

@@ -39,16 +39,17 @@ def serve(build: Callable[[Reactor], Process], settings: Settings, *, verbose: b
     """Run what `build` makes until SIGINT or SIGTERM; returns the exit code."""
     from twisted.internet import reactor
 
-    begin(settings, verbose=verbose)
-    return _Run(reactor, build(reactor)).until_stopped()
+    end_log = begin(settings, verbose=verbose)
+    return _Run(reactor, build(reactor), end_log).until_stopped()
 
 
 class _Run:
     """One life of a process: its start, its end, and the exit code."""
 
-    def __init__(self, reactor: Reactor, process: Process) -> None:
+    def __init__(self, reactor: Reactor, process: Process, end_log: Callable[[], None]) -> None:
         self.reactor = reactor
         self.process = process
+        self.end_log = end_log
         self.exit_code = 0
         self.stopping = self.stopped = False
 
@@ -56,6 +57,7 @@ class _Run:
         self.reactor.callWhenRunning(self._start)
         self.reactor.addSystemEventTrigger("before", "shutdown", self._stop)
         self.reactor.run()
+        self.end_log()
         if not self.stopped:
             # Threads that still wait for something would keep the interpreter for as long.
             sys.stderr.flush()

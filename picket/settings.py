@@ -170,16 +170,31 @@ class StatsSection(Section):
     listen: AddressOrOff = None
 
 
+class Mail(Section):
+    """The SMTP server that mail goes out by; `sender` empty: picket@ and this host's name."""
+
+    host: str = "localhost"
+    port: int = Field(default=25, ge=1, le=65535)
+    tls: Literal["none", "starttls", "tls"] = "none"
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    sender: str = ""
+
+
 class Log(Section):
     """What a process says on standard error, from `level` on.
 
     `format` empty: `human` on a terminal, else `json`. `kept_lines`: how many lesser lines of a request,
-    message or call are kept until it is known whether it fails; 0: none.
+    message or call are kept until it is known whether it fails; 0: none. Errors are also mailed to
+    `mail_to`, one mail per `mail_interval_s` at most, and handed to Sentry where there is a DSN.
     """
 
     format: Literal["", "human", "json"] = ""
     level: Literal["debug", "info", "warn", "error", "critical"] = "warn"
     kept_lines: int = Field(default=200, ge=0, le=10_000)
+    mail_to: Words = []
+    mail_interval_s: float = Field(default=300.0, ge=1)
+    sentry_dsn: str = Field(default="", repr=False, pattern=r"^$|^https?://[^@/]+@[^/]+/")
 
 
 class Watchdog(Section):
@@ -209,6 +224,7 @@ class Settings(Section):
     stats: StatsSection = StatsSection()
     watchdog: Watchdog = Watchdog()
     log: Log = Log()
+    mail: Mail = Mail()
 
 
 class _FromEnvironment(BaseSettings, Settings):

@@ -13,16 +13,12 @@ _OWN = {"time", "system", "format", "message", "isError", "why", "traceback", "a
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What every form and every receiver works from. `level` is debug, info, warn, error or critical.
-
-    `template` is the message before its fields were put in: what repeated messages have in common.
-    """
+    """What every form and every receiver works from. `level` is debug, info, warn, error or critical."""
 
     time_s: float
     level: str
     logger: str
     message: str
-    template: str = ""
     correlation_id: str = ""
     account: str = ""
     node: str = ""
@@ -38,7 +34,6 @@ def record_of(event: LogEvent, correlation_id: str, redact: Redactor) -> Record:
         level=level_of(event).name,
         logger=text_of(event.get("log_namespace", "")),
         message=redact(formatEvent(event)),
-        template=_template(event),
         correlation_id=correlation_id,
         account=text_of(fields.pop("account", None) or event.get("account_id", "")),
         node=text_of(fields.pop("node", None) or event.get("node_id", "")),
@@ -52,15 +47,15 @@ def level_of(event: LogEvent) -> Any:
     return event.get("log_level") or LogLevel.info
 
 
-def _fields(event: LogEvent) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in event.items() if name[:4] != "log_" and name not in _OWN]
-
-
-def _template(event: LogEvent) -> str:
-    """With the error's type, where there is one."""
+def template_of(event: LogEvent) -> str:
+    """The message before its fields were put in, and the type of its error where there is one."""
     said = text_of(event.get("log_template") or event.get("log_format") or "")
     failure = event.get("log_failure")
     return f"{said} [{failure.type.__qualname__}]" if failure is not None else said
+
+
+def _fields(event: LogEvent) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in event.items() if name[:4] != "log_" and name not in _OWN]
 
 
 def _traceback(event: LogEvent) -> str:

@@ -81,7 +81,7 @@ def visible(text: str) -> str:
 
 def secrets_of(settings: Settings) -> Iterator[str]:
     """The secrets that the settings hold."""
-    yield settings.secret_key
+    yield from (settings.secret_key, settings.mail.password, urlsplit(settings.log.sentry_dsn).username or "")
     for url in (*settings.broker.urls, settings.database.url):
         password = urlsplit(url).password or ""
         yield from (password, unquote(password))
