@@ -1,7 +1,7 @@
 """Proxies of an interface that another process serves: `connect` for Twisted code, `blocking` for threads.
 
-A call goes over a kept connection to the endpoint that answered last, and on to the next one when that fails;
-with a single endpoint a broken connection is tried once more. All of it ends at the call's deadline.
+A call goes over a kept connection to one endpoint, and to the next one when that fails (`rpc.rotation`), all
+within its deadline. That is safe, for every method may be called twice with the effect of once.
 """
 
 import itertools
@@ -15,58 +15,57 @@ from twisted.protocols.basic import Int32StringReceiver
 
 from rpc.blocking import BlockingCarrier
 from rpc.codec import MAX_MESSAGE_BYTES, BadMessage, decode_reply, encode_call
-from rpc.errors import Unavailable
-from rpc.proxy import DEADLINE_S, Endpoints, Proxy, attempts
+from rpc.errors import NoAnswer, RpcError, Unavailable
+from rpc.proxy import DEADLINE_S, Arguments, Proxy
+from rpc.rotation import Endpoints, Rotation
+from statslib import Stats
 
 
-class _Broken(Unavailable):
-    """The connection failed, rather than the service behind it."""
+class _Unreachable(Unavailable):
+    """No connection could be made."""
 
 
 def connect(
-    interface: str, endpoints: Endpoints, *, reactor: Any = None, deadline_s: float = DEADLINE_S
+    interface: str,
+    endpoints: Endpoints,
+    *,
+    reactor: Any = None,
+    deadline_s: float = DEADLINE_S,
+    stats: Stats | None = None,
 ) -> Proxy:
     """A proxy whose calls are awaited; it connects at the first call."""
     if reactor is None:
         from twisted.internet import reactor as installed
 
         reactor = installed
-    return Proxy(interface, _Async(interface, endpoints, reactor, deadline_s))
+    return Proxy(interface, _Async(interface, endpoints, reactor, deadline_s), stats)
 
 
-def blocking(interface: str, endpoints: Endpoints, *, deadline_s: float = DEADLINE_S) -> Proxy:
+def blocking(
+    interface: str, endpoints: Endpoints, *, deadline_s: float = DEADLINE_S, stats: Stats | None = None
+) -> Proxy:
     """A proxy for threads, such as Django's: each has connections of its own, made at its first call."""
-    return Proxy(interface, BlockingCarrier(interface, endpoints, deadline_s))
+    return Proxy(interface, BlockingCarrier(interface, endpoints, deadline_s), stats)
 
 
 class _Async:
     """Carries the calls of one proxy over one kept connection an endpoint."""
 
     def __init__(self, interface: str, endpoints: Endpoints, reactor: Any, deadline_s: float) -> None:
-        self.deadline_s = deadline_s
+        self._interface = interface
         self._reactor = reactor
-        self._links = [_Link(interface, host, port, reactor) for host, port in endpoints]
-        self._preferred = 0
+        self._deadline_s = deadline_s
+        self._rotation = Rotation(interface, endpoints, reactor.seconds)
+        self._links = [_Link(interface, self._rotation, index, reactor) for index in range(len(endpoints))]
 
-    def now(self) -> float:
-        seconds: float = self._reactor.seconds()
-        return seconds
-
-    async def call(self, method: str, arguments: Sequence[Any]) -> Any:
-        until = self.now() + self.deadline_s
-        failure = Unavailable("no endpoint")
-        for index, shares in attempts(len(self._links), self._preferred):
-            left_s = until - self.now()
-            if left_s <= 0:
-                break
-            self._preferred = index
+    async def call(self, method: str, arguments: Arguments) -> Any:
+        failure = Unavailable(f"{self._interface}: no endpoint")
+        for index, timeout_s in self._rotation.attempts(self._reactor.seconds() + self._deadline_s):
             try:
-                return await self._links[index].call(method, arguments, left_s / shares)
+                return await self._links[index].call(method, arguments(timeout_s), timeout_s)
             except Unavailable as error:
                 failure = error
-                if len(self._links) == 1 and not isinstance(error, _Broken):
-                    break
-        raise Unavailable(str(failure)) from failure
+        raise failure
 
     async def close(self) -> None:
         for link in self._links:
@@ -74,39 +73,58 @@ class _Async:
 
 
 class _Link:
-    """The kept connection to one endpoint."""
+    """The kept connection to one endpoint, which tells the rotation how that is."""
 
-    def __init__(self, interface: str, host: str, port: int, reactor: Any) -> None:
+    def __init__(self, interface: str, rotation: Rotation, index: int, reactor: Any) -> None:
         self._interface = interface
-        self._where = f"{interface} at {host}:{port}"
-        self._host, self._port = host, port
+        self._rotation = rotation
+        self._index = index
         self._reactor = reactor
         self._connecting = DeferredLock()
         self._connection: _Connection | None = None
 
     async def call(self, method: str, arguments: Sequence[Any], timeout_s: float) -> Any:
-        """The answer within `timeout_s`; raises Unavailable, _Broken, or what the service raised."""
+        """The answer within `timeout_s`; raises NoAnswer, Unavailable, or what the service raised."""
         began = self._reactor.seconds()
-        answered = Deferred.fromCoroutine(self._call(method, arguments, timeout_s))
+        answered = Deferred.fromCoroutine(self._answer(method, arguments, timeout_s))
         try:
-            return await answered.addTimeout(timeout_s, self._reactor)
+            result = await answered.addTimeout(timeout_s, self._reactor)
+        except (ConnectionError, _Unreachable) as error:
+            self._rotation.failed(self._index, error)
+            raise NoAnswer(f"{self._where}: {error}") from error
         except (CancelledError, TimeoutError) as error:
-            if self._connection is not None and self._connection.heard_at < began:
+            late = NoAnswer(f"{self._where}: no answer in {timeout_s:.1f} s")
+            if self._connection is None or self._connection.heard_at < began:
                 self.close()
-            raise Unavailable(f"{self._where}: no answer in {timeout_s:.1f} s") from error
+                self._rotation.failed(self._index, late)
+            raise late from error
+        except RpcError:
+            self._rotation.answered(self._index)
+            raise
+        self._rotation.answered(self._index)
+        return result
 
-    async def _call(self, method: str, arguments: Sequence[Any], timeout_s: float) -> Any:
+    async def _answer(self, method: str, arguments: Sequence[Any], timeout_s: float) -> Any:
+        """A connection kept from before may have died since: then by another one."""
+        kept = self._connection
         connection = await self._connected(timeout_s)
         try:
             return await connection.call(method, arguments)
-        except ConnectionError as error:
-            raise _Broken(f"{self._where}: {error}") from error
+        except ConnectionError:
+            if connection is not kept:
+                raise
+        return await (await self._connected(timeout_s)).call(method, arguments)
+
+    @property
+    def _where(self) -> str:
+        return self._rotation.where(self._index)
 
     async def _connected(self, timeout_s: float) -> "_Connection":
         await self._connecting.acquire()
         try:
             if self._connection is None or self._connection.lost:
-                endpoint = HostnameEndpoint(self._reactor, self._host, self._port, timeout=timeout_s)
+                host, port = self._rotation.endpoints[self._index]
+                endpoint = HostnameEndpoint(self._reactor, host, port, timeout=timeout_s)
                 factory: Any = _Factory(self._interface, self._reactor)
                 made: Any = await endpoint.connect(factory)
                 self._connection = made
@@ -114,7 +132,7 @@ class _Link:
         except CancelledError:
             raise
         except Exception as error:
-            raise _Broken(f"{self._where}: {error}") from error
+            raise _Unreachable(str(error)) from error
         finally:
             self._connecting.release()
 

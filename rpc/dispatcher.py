@@ -1,24 +1,27 @@
 """Brings a call to the handler of its interface, and makes an error of ours of whatever goes wrong there."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError  # noqa: A004 - Twisted's name
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from picket import correlation
 from rpc import idl
-from rpc.clock import Clock
 from rpc.errors import RpcError, Unavailable
 from statslib import Stats
+from statslib.watch import timed
 
 _log = Logger(namespace="rpc")
 
 
 class Dispatcher:
-    """The handlers of a process, by interface. Counts calls in `stats` as rpc_<interface>_<method>."""
+    """The handlers of a process, by interface. Measures calls in `stats` as rpc_<interface>_<method>."""
 
-    def __init__(self, clock: Clock, stats: Stats) -> None:
+    def __init__(self, clock: IReactorTime, stats: Stats) -> None:
         self._clock = clock
         self._stats = stats
         self._handlers: dict[str, Any] = {}
@@ -46,13 +49,13 @@ class Dispatcher:
         """The handler's answer; raises only Refused and Unavailable. Ends at the caller's deadline."""
         given = arguments[idl.parameters(interface, method).index("context")] or idl.Context()
         with correlation.scope(given.correlation_id or ""):
-            return await self._call(interface, method, arguments, given.deadline_ms or 0)
+            return await self._call(interface, method, arguments, given.timeout_ms or 0)
 
-    async def _call(self, interface: str, method: str, arguments: Sequence[Any], deadline_ms: int) -> Any:
+    async def _call(self, interface: str, method: str, arguments: Sequence[Any], timeout_ms: int) -> Any:
         _log.debug("{interface}.{method} is called", interface=interface, method=method)
         try:
-            with self._stats.operation(f"rpc_{interface}_{method}"):
-                return await self._answer(interface, method, arguments, deadline_ms)
+            with self._measured(f"rpc_{interface}_{method}"):
+                return await self._answer(interface, method, arguments, timeout_ms)
         except RpcError:
             raise
         except (CancelledError, TimeoutError) as error:
@@ -61,14 +64,16 @@ class Dispatcher:
             _log.failure("{interface}.{method} failed", interface=interface, method=method)
             raise Unavailable(f"{interface}.{method}: internal error") from error
 
+    def _measured(self, name: str) -> AbstractContextManager[None]:
+        return timed(self._stats.operation(name), self._stats.averages[f"{name}_s"], monotonic)
+
     def _answer(
-        self, interface: str, method: str, arguments: Sequence[Any], deadline_ms: int
+        self, interface: str, method: str, arguments: Sequence[Any], timeout_ms: int
     ) -> Deferred[Any]:
         if interface not in self._handlers:
             raise Unavailable(f"{interface} is not served here")
         handler = getattr(self._handlers[interface], method)
         answer: Deferred[Any] = Deferred.fromCoroutine(handler(*arguments))
-        if deadline_ms:
-            left_s = deadline_ms / 1000 - self._clock.seconds()
-            answer.addTimeout(max(left_s, 0.001), self._clock)  # type: ignore[arg-type]
+        if timeout_ms > 0:
+            answer.addTimeout(timeout_ms / 1000, self._clock)
         return answer

@@ -2,7 +2,8 @@
 
 RpcError
 ├── Refused        final: the same call will fail again; `code` is a word such as "unknown_node"
-└── Unavailable    passing: nobody answered in time, or what answered cannot serve now
+└── Unavailable    passing: what answered cannot serve now, or nobody could be reached
+    └── NoAnswer   the deadline passed, or the connection ended: whether the call was carried out is unknown
 """
 
 
@@ -25,6 +26,10 @@ class Refused(RpcError):
 
 
 class Unavailable(RpcError):
-    """No answer in time, a connection that ended, or a service that lacks what it needs."""
+    """A service that cannot be reached, or that lacks what it needs; every call may be made again."""
 
     retryable = True
+
+
+class NoAnswer(Unavailable):
+    """None in time, or none before the connection ended."""

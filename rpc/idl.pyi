@@ -54,8 +54,8 @@ class Column:
 
 class Context:
     correlation_id: str
-    deadline_ms: int
-    def __init__(self, *, correlation_id: str = ..., deadline_ms: int = ...) -> None: ...
+    timeout_ms: int
+    def __init__(self, *, correlation_id: str = ..., timeout_ms: int = ...) -> None: ...
 
 class Hello:
     key: str

@@ -1,6 +1,7 @@
 /* Every interface between Picket's processes that needs an answer now. Framed binary protocol over TCP.
  * `account_id` comes first in every call and always from an authenticated key or session, never from a payload.
- * Times are milliseconds since the epoch. */
+ * Times are milliseconds since the epoch.
+ * Every method may be called twice with the effect of once: clients ask the next endpoint when one does not answer. */
 
 namespace py picket
 
@@ -15,7 +16,7 @@ exception Unavailable {      // passing: the service or what it needs is away; t
 
 struct Context {             // travels with every call
   1: string correlation_id
-  2: i64 deadline_ms         // when the caller stops waiting; 0 = never
+  2: i64 timeout_ms          // how long the caller waits from now on, by its own clock; 0 = for ever
 }
 
 struct Hello {               // what an agent says of itself; see agent/wire.py

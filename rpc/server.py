@@ -8,7 +8,6 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.protocols.basic import Int32StringReceiver
 
-from rpc.clock import Reactor
 from rpc.codec import MAX_MESSAGE_BYTES, BadMessage, Call, Reply, decode_call, encode_reply
 from rpc.dispatcher import Dispatcher
 from rpc.errors import RpcError, Unavailable
@@ -30,7 +29,7 @@ class RpcServer:
         self._port: Any = None
         self._reactor: Any = None
 
-    def start(self, reactor: Reactor, host: str, port: int) -> int:
+    def start(self, reactor: Any, host: str, port: int) -> int:
         """Listen; returns the port, which for port 0 is a free one. Raises twisted's CannotListenError."""
         self._reactor = reactor
         self._port = reactor.listenTCP(port, _Factory(self), interface=host)

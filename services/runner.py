@@ -152,7 +152,8 @@ class Runner:
         """The same for threads, such as those of WSGI."""
         if self.hosts(service):
             return local.blocking(INTERFACES[service], self.dispatcher, self._reactor)
-        return client.blocking(INTERFACES[service], getattr(self._settings.rpc, service))
+        endpoints = getattr(self._settings.rpc, service)
+        return client.blocking(INTERFACES[service], endpoints, stats=self.stats(self.name))
 
     def hosts(self, service: str) -> bool:
         """Whether that service runs in this process."""
@@ -295,9 +296,11 @@ class Runner:
 
     def _make_client(self, service: str) -> Proxy:
         if self.hosts(service):
-            return local.connect(INTERFACES[service], self.dispatcher, self._reactor)
+            return local.connect(INTERFACES[service], self.dispatcher)
         endpoints = getattr(self._settings.rpc, service)
-        return client.connect(INTERFACES[service], endpoints, reactor=self._reactor)
+        return client.connect(
+            INTERFACES[service], endpoints, reactor=self._reactor, stats=self.stats(self.name)
+        )
 
     async def _close_clients(self) -> None:
         for proxy in self._clients.values():

@@ -61,7 +61,7 @@ class Failing:
     addCleanup: Callable[..., None]  # noqa: N815 - trial's
     flushLoggedErrors: Callable[..., list[Any]]  # noqa: N815 - trial's
 
-    def connect(self, *ports: int, deadline_s: float = 5.0) -> Any:
+    def connect(self, *ports: int, deadline_s: float = 5.0, stats: Stats | None = None) -> Any:
         raise NotImplementedError
 
     async def run_call(self, call: Callable[..., Any], *args: Any) -> Any:
@@ -150,6 +150,20 @@ class Failing:
         assert await self.who(proxy) == "first"
         await server.stop()
 
+    async def test_calls_are_measured_where_they_are_made(self) -> None:
+        first, first_port = self.serve("first", away=True)
+        second, second_port = self.serve("second")
+        stats = Stats("test")
+        assert await self.who(self.connect(first_port, second_port, stats=stats)) == "second"
+        with pytest.raises(Unavailable):
+            await self.who(self.connect(first_port, stats=stats))
+        found = {metric.name: metric.value for metric in stats.metrics()}
+        names = ("query_total", "query_failed", "query_pending", "query_s_count", "latest_total")
+        assert [found[f"call_TimeSeries_{name}"] for name in names] == [2, 1, 0, 2, 0]
+        assert found["call_TimeSeries_query_s_p95"] > 0
+        await first.stop()
+        await second.stop()
+
     async def test_a_server_that_stops_answers_the_calls_under_way(self) -> None:
         server, port = self.serve("first")
         proxy = self.connect(port)
@@ -164,8 +178,10 @@ class Failing:
 
 
 class AwaitedTest(Failing, TestCase):
-    def connect(self, *ports: int, deadline_s: float = 5.0) -> Any:
-        proxy = client.connect("TimeSeries", [(HOST, port) for port in ports], deadline_s=deadline_s)
+    def connect(self, *ports: int, deadline_s: float = 5.0, stats: Stats | None = None) -> Any:
+        proxy = client.connect(
+            "TimeSeries", [(HOST, port) for port in ports], deadline_s=deadline_s, stats=stats
+        )
         self.addCleanup(lambda: Deferred.fromCoroutine(proxy.close()))
         return proxy
 
@@ -186,8 +202,10 @@ class AwaitedTest(Failing, TestCase):
 
 
 class BlockingTest(Failing, TestCase):
-    def connect(self, *ports: int, deadline_s: float = 5.0) -> Any:
-        return client.blocking("TimeSeries", [(HOST, port) for port in ports], deadline_s=deadline_s)
+    def connect(self, *ports: int, deadline_s: float = 5.0, stats: Stats | None = None) -> Any:
+        return client.blocking(
+            "TimeSeries", [(HOST, port) for port in ports], deadline_s=deadline_s, stats=stats
+        )
 
     async def run_call(self, call: Callable[..., Any], *args: Any) -> Any:
         return await deferToThread(call, *args)

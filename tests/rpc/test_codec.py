@@ -11,7 +11,7 @@ from rpc import codec, errors, idl
 
 def a_call() -> bytes:
     query = idl.Query(check="cpu", key="", metrics=["a", "b"], start_ms=1, end_ms=2, max_points=3)
-    arguments = ["a1", idl.Context(correlation_id="c", deadline_ms=9), "n1", query]
+    arguments = ["a1", idl.Context(correlation_id="c", timeout_ms=9), "n1", query]
     return codec.encode_call("TimeSeries", "query", 7, arguments)
 
 
@@ -19,7 +19,7 @@ def test_a_call_comes_out_as_it_went_in() -> None:
     call = codec.decode_call("TimeSeries", a_call())
     assert (call.method, call.sequence) == ("query", 7)
     assert call.arguments[3].metrics == ["a", "b"]
-    assert call.arguments[1].deadline_ms == 9
+    assert call.arguments[1].timeout_ms == 9
 
 
 def test_a_message_cut_short_anywhere_is_bad() -> None:

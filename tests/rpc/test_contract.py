@@ -121,6 +121,8 @@ class Contract:
         counted = {metric.name: metric.value for metric in self.stats.metrics()}
         self.assertEqual(counted["rpc_TimeSeries_query_total"], 1)
         self.assertEqual(counted["rpc_TimeSeries_query_failed"], 1)
+        self.assertEqual(counted["rpc_TimeSeries_query_s_count"], 1)
+        assert counted["rpc_TimeSeries_query_s_p99"] >= 0
 
     async def test_wrong_arguments_are_a_bug_of_the_caller(self) -> None:
         self.build()
@@ -165,7 +167,7 @@ class BlockingOverASocketTest(_InThreads, _Listening, TestCase):
 
 class AwaitedInOneProcessTest(Contract, TestCase):
     def make(self, dispatcher: Dispatcher, deadline_s: float) -> Any:
-        return local.connect("TimeSeries", dispatcher, reactor, deadline_s)
+        return local.connect("TimeSeries", dispatcher, deadline_s)
 
 
 class BlockingInOneProcessTest(_InThreads, TestCase):

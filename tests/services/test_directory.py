@@ -51,7 +51,7 @@ class Set:
         self.threads = InThisThread()
         service = Directory(rpc=dispatcher, threads=self.threads, bus=self.bus)  # type: ignore[arg-type]
         result(service.setup())
-        self.client = local.connect("Directory", dispatcher, clock)
+        self.client = local.connect("Directory", dispatcher)
         self.account = Account.objects.create(name="Ours")
         self.key = create_key(self.account, "agents", ["agent"])
 

@@ -32,7 +32,7 @@ class TestQuery(TestCase):
         service = Query(rpc=dispatcher, store=store, reactor=reactor)
         await service.setup()
         self.addCleanup(lambda: Deferred.fromCoroutine(service.stop()))
-        return local.connect("TimeSeries", dispatcher, cast(Any, reactor))
+        return local.connect("TimeSeries", dispatcher)
 
     async def setUp(self) -> None:  # type: ignore[override]
         self.now_ms = round(reactor.seconds() * 1000)
