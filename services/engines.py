@@ -1,12 +1,19 @@
 """The broker and the store that the settings name; a driver is imported only when it is used."""
 
-from typing import Any
+from collections.abc import Collection
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+from twisted.internet.defer import DeferredLock
 
 from eventframework.broker import Broker
 from eventframework.topology import Topology
 from picket.settings import Settings
+from services.threads import DjangoThreads
 from statslib import Stats
 from timeseries.store import TimeSeriesStore
+
+T = TypeVar("T")
 
 
 def make_broker(
@@ -45,3 +52,57 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
     from timeseries.memory import MemoryStore
 
     return MemoryStore(reactor)
+
+
+class Engines:
+    """The store and the threads of a process: each opened for the first service that asks for it."""
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self._settings, self._reactor = settings, reactor
+        self._opening = DeferredLock()
+        self._undo = AsyncExitStack()
+        self._store: TimeSeriesStore | None = None
+        self._threads: DjangoThreads | None = None
+
+    @property
+    def store(self) -> TimeSeriesStore:
+        """The time-series store, open."""
+        return _demand(self._store)
+
+    @property
+    def threads(self) -> DjangoThreads:
+        """The threads for Django work, started."""
+        return _demand(self._threads)
+
+    async def open(self, asked: Collection[str]) -> None:
+        """Open what is asked for, `store` and `threads`, unless it is open; raises StoreUnavailable."""
+        await self._opening.acquire()
+        try:
+            if "store" in asked and self._store is None:
+                self._store = await self._open_store()
+            if "threads" in asked and self._threads is None:
+                self._threads = DjangoThreads(self._reactor)
+                self._threads.start()
+                self._undo.push_async_callback(self._threads.stop)
+        finally:
+            self._opening.release()
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._undo.aclose()
+
+    async def _open_store(self) -> TimeSeriesStore:
+        store = make_store(self._settings, self._reactor)
+        try:
+            await store.open()
+        except BaseException:
+            await store.close()
+            raise
+        self._undo.push_async_callback(store.close)
+        return store
+
+
+def _demand(engine: T | None) -> T:
+    if engine is None:
+        raise RuntimeError("it was not asked for")
+    return engine

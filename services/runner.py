@@ -15,12 +15,12 @@ A service's constructor asks by parameter name:
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.web.server import Site
 
 from eventframework.broker import Broker
@@ -32,14 +32,12 @@ from rpc.dispatcher import Dispatcher
 from rpc.proxy import Proxy
 from rpc.server import RpcServer
 from services.base import Service
-from services.engines import make_broker, make_store
+from services.engines import Engines, make_broker
 from services.heart import Heart
 from services.hosted import Hosted
 from services.registry import SERVICES, find
-from services.threads import DjangoThreads
 from statslib import Stats
 from statslib.web import stats_resource
-from timeseries.store import TimeSeriesStore
 
 INTERFACES = {"directory": "Directory", "query": "TimeSeries", "live": "Live"}
 """The RPC interface of each service that has one; `[rpc]` of the settings has the same names."""
@@ -86,7 +84,7 @@ class Runner:
         self._stats: dict[str, Stats] = {}
         self._clients: dict[str, Proxy] = {}
         self._servers: list[Callable[[], Awaitable[None]]] = []
-        self._opening = DeferredLock()
+        self._engines = Engines(settings, reactor)
         self._undo = AsyncExitStack()
         self._connected = False
         self._process = self.stats("process")
@@ -124,16 +122,6 @@ class Runner:
     def dispatcher(self) -> Dispatcher:
         """The RPC handlers of this process."""
         return Dispatcher(self._reactor, self._process)
-
-    @cached_property
-    def store(self) -> TimeSeriesStore:
-        """The time-series store; opened for the first service that asks for it."""
-        return make_store(self._settings, self._reactor)
-
-    @cached_property
-    def threads(self) -> DjangoThreads:
-        """Threads for Django work; started for the first service that asks for them."""
-        return DjangoThreads(self._reactor)
 
     def stats(self, name: str) -> Stats:
         """The measures of that owner, which the process's stats pages show."""
@@ -187,6 +175,7 @@ class Runner:
                 first_to_last.push_async_callback(step)
 
     async def _start(self) -> None:
+        self._undo.push_async_callback(self._engines.close)
         self._undo.push_async_callback(self._close_clients)
         self._serve_stats()
         for hosted in self._hosted:
@@ -247,29 +236,9 @@ class Runner:
     async def build(self, cls: type[Service], bus: Framework) -> Service:
         """The service, given what its constructor names, with that opened."""
         asked = inspect.signature(cls).parameters
-        await self._open(asked)
+        await self._engines.open(asked)
         makers = self._makers(cls, bus)
         return cls(**{name: makers[name]() for name in asked})
-
-    async def _open(self, asked: Collection[str]) -> None:
-        """The store, once; the threads, once."""
-        await self._opening.acquire()
-        try:
-            if "store" in asked and "store" not in self.__dict__:
-                await self._open_store()
-            if "threads" in asked and "threads" not in self.__dict__:
-                self.threads.start()
-                self._undo.push_async_callback(self.threads.stop)
-        finally:
-            self._opening.release()
-
-    async def _open_store(self) -> None:
-        try:
-            await self.store.open()
-        except BaseException:
-            await self.__dict__.pop("store").close()
-            raise
-        self._undo.push_async_callback(self.store.close)
 
     def _check(self, cls: type[Service]) -> None:
         """Raise TypeError where it asks for what there is not."""
@@ -285,10 +254,10 @@ class Runner:
             "reactor": lambda: self._reactor,
             "settings": lambda: self._settings,
             "bus": lambda: bus,
-            "store": lambda: self.store,
+            "store": lambda: self._engines.store,
             "stats": lambda: self.stats(cls.name),
             "rpc": lambda: self.dispatcher,
-            "threads": lambda: self.threads,
+            "threads": lambda: self._engines.threads,
             "topology": lambda: topology(self._enabled),
             "enabled": lambda: [each.name for each in self._enabled],
             **{service: lambda service=service: self.client(service) for service in INTERFACES},  # type: ignore[misc]
