@@ -1,7 +1,7 @@
 """Who watches the services: takes their heartbeats, and tells once when one is in trouble, and once when not.
 
 The rules are those of `webapp.operations`. It judges only while it can hear: while its own heartbeat comes
-back over the broker, and since it last was held up itself. So a broker that is away, or a watchdog that was
+back over the broker, and by what it has heard since it does. So a broker that is away, or a watchdog that was
 stopped for a while, makes nobody dead. Of several instances one tells, by a lease in the database; what has
 been told stays there, so that a watchdog that starts again does not tell it again.
 """
@@ -31,8 +31,12 @@ if TYPE_CHECKING:
     from webapp.operations.watch import Change, Heard
 
 LOOK_S = 5.0
-DEAF_MS = 25_000
-"""Without its own heartbeat for so long, or a look for so long, it has not heard the others either."""
+DEAF_MS = 18_000
+"""Without its own heartbeat for so long it has not heard the others either.
+
+It is shorter than the silence that makes others dead by more than the time between two heartbeats: so
+whatever holds the watchdog up makes it deaf before it makes anybody else silent.
+"""
 
 COUNT_EVERY = 12
 """Looks between two counts of dead letters: a minute."""
@@ -66,7 +70,6 @@ class Watchdog(Service):
         self._holder = holder(settings)
         self._heard: dict[tuple[str, str], Heard] = {}
         self._own_ms = self._since_ms = 0
-        self._looked_ms = self._now_ms()
         self._looks = 0
         self._dead_letters: int | None = None
         self.parts = (Periodic(clock, LOOK_S, self.look),)
@@ -90,10 +93,6 @@ class Watchdog(Service):
 
     async def look(self) -> None:
         """Keep what was heard, judge it if we can, and tell what has changed."""
-        now_ms = self._now_ms()
-        if now_ms - self._looked_ms > DEAF_MS:
-            self._since_ms = now_ms
-        self._looked_ms = now_ms
         await self._count_dead_letters()
         heard, self._heard = self._heard, {}
         try:

@@ -14,9 +14,10 @@ from eventframework.errors import BrokerUnavailable
 from eventframework.policy import Policy
 from picket.settings import Settings
 from services import base
+from services.heart import BEAT_S
 from services.watchdog import COUNT_EVERY, DEAF_MS, LOOK_S, Watchdog
 from statslib import Stats
-from webapp.operations.judge import Key, Sight
+from webapp.operations.judge import SILENT_MS, Key, Sight
 from webapp.operations.watch import Change, Heard
 
 
@@ -130,10 +131,15 @@ class WatchdogTest(SynchronousTestCase):
         self.hear()
         self.look()
         self.clock.rightNow += 3600.0  # Stopped, and gone on: nothing ran meanwhile.
+        assert self.look() is None
         self.hear()
+        heard_ms = self.now_ms()
         sight = self.look()
         assert sight
-        assert sight.since_ms >= self.now_ms() - round(LOOK_S * 1000)
+        assert sight.since_ms == heard_ms
+
+    def test_it_is_deaf_before_anybody_is_silent_for_it(self) -> None:
+        assert DEAF_MS < SILENT_MS - BEAT_S * 1000
 
     def test_the_newest_heartbeat_of_each_instance_is_kept_once(self) -> None:
         self.hear("archive", pid=7)
