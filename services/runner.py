@@ -141,7 +141,7 @@ class Runner:
         if self.hosts(service):
             return local.blocking(INTERFACES[service], self.dispatcher, self._reactor)
         endpoints = getattr(self._settings.rpc, service)
-        return client.blocking(INTERFACES[service], endpoints, stats=self.stats(self.name))
+        return client.blocking(INTERFACES[service], endpoints, stats=self._process)
 
     def hosts(self, service: str) -> bool:
         """Whether that service runs in this process."""
@@ -267,9 +267,7 @@ class Runner:
         if self.hosts(service):
             return local.connect(INTERFACES[service], self.dispatcher)
         endpoints = getattr(self._settings.rpc, service)
-        return client.connect(
-            INTERFACES[service], endpoints, reactor=self._reactor, stats=self.stats(self.name)
-        )
+        return client.connect(INTERFACES[service], endpoints, reactor=self._reactor, stats=self._process)
 
     async def _close_clients(self) -> None:
         for proxy in self._clients.values():

@@ -227,9 +227,14 @@ class RunnerTest(TestCase):
 
     async def test_stats_are_served_where_the_settings_say(self) -> None:
         runner = self.make(First, listen=True, stats={"listen": "127.0.0.1:0"})
+        runner.client("directory")
+        runner.blocking("live")
         await runner.start()
-        where = f"http://127.0.0.1:{runner.ports['stats']}/readyz"
-        assert await deferToThread(get, where) == (200, "ready\n")
+        where = f"http://127.0.0.1:{runner.ports['stats']}"
+        assert await deferToThread(get, f"{where}/readyz") == (200, "ready\n")
+        _, metrics = await deferToThread(get, f"{where}/metrics")
+        assert "picket_process_call_Directory_hello_total 0" in metrics
+        assert "picket_process_call_Live_snapshot_total 0" in metrics
         await runner.stop()
 
     async def test_a_service_that_cannot_start_keeps_no_other_from_it_and_readyz_says_why(self) -> None:
