@@ -17,10 +17,9 @@ from rpc import idl
 from rpc.errors import Refused, Unavailable
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import Frame, FrameBody, decode_payload, layout_of
+from timeseries.frames import Bounds, Frame, FrameBody, decode_payload, layout_of
 
-AHEAD_MS = 3_600_000
-"""How far a frame's time may lie ahead of ours."""
+DAY_MS = 86_400_000
 
 UNSUPPORTED = "this gateway speaks version 2 of the protocol; please install the agent picket-agent"
 
@@ -152,7 +151,7 @@ class Session:
         self._count()
         now_ms = int(self._house.now() * 1000)
         try:
-            body = _body_of(message.payload, encoding, now_ms)
+            body = _body_of(message.payload, encoding, now_ms, self._house.limits)
         except InvalidFrame as error:
             self._refuse(seq, error.code, str(error))
             return
@@ -175,13 +174,15 @@ class Session:
         self.connection.send("refused", seq, code, text[:200])
 
 
-def _body_of(payload: bytes, encoding: str, now_ms: int) -> FrameBody:
+def _body_of(payload: bytes, encoding: str, now_ms: int, limits: Limits) -> FrameBody:
     """What is in a frame that is good; raises InvalidFrame."""
     if encoding not in ENCODINGS:
         raise InvalidFrame(Code.BAD_ENCODING, f"{encoding[:20]!r} is none of {', '.join(ENCODINGS)}")
-    body = decode_payload(payload)
-    if not 0 < body.time <= now_ms + AHEAD_MS:
-        raise InvalidFrame(Code.BAD_TIME, f"its time {body.time} is not one of the past, ours is {now_ms}")
+    body = decode_payload(payload, Bounds(limits.metrics, limits.text_bytes))
+    ahead_ms = body.time - now_ms
+    if not (body.time > 0 and -limits.days_back * DAY_MS <= ahead_ms <= limits.days_ahead * DAY_MS):
+        span = f"between {limits.days_back:g} days back and {limits.days_ahead:g} ahead"
+        raise InvalidFrame(Code.BAD_TIME, f"its time {body.time} is not {span} of ours, {now_ms}")
     return body
 
 

@@ -6,7 +6,8 @@ travels as `Frame`, many of them in one `encode_batch` message, and is stored as
 
 import threading
 import zlib
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 import zstandard
@@ -19,6 +20,7 @@ MAX_FRAME_BYTES = 1 << 20
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Key = Annotated[str, msgspec.Meta(max_length=4000)]
 State = Literal["ok", "warn", "err", "unknown"]
 Value = int | float | str
 
@@ -29,7 +31,7 @@ class CheckResult(msgspec.Struct, frozen=True, gc=False):
 
     check: Name
     state: State = "ok"
-    key: str = ""
+    key: Key = ""
     status: str = ""
     metrics: dict[Name, Value] = {}
     rates: list[str] = []
@@ -40,6 +42,13 @@ class FrameBody(msgspec.Struct, frozen=True, gc=False):
 
     time: int
     results: list[CheckResult]
+
+
+class Bounds(NamedTuple):
+    """How much a frame may have: `metrics` in all, and bytes of a status or of a metric that is text."""
+
+    metrics: int
+    text_bytes: int
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
@@ -84,14 +93,37 @@ def decode_batch(batch: bytes) -> list[Frame]:
         raise InvalidFrame("bad_batch", f"not a batch of frames: {error}") from error
 
 
-def decode_payload(payload: bytes) -> FrameBody:
+def decode_payload(payload: bytes, bounds: Bounds | None = None) -> FrameBody:
     """The results inside a payload, plain JSON or packed by zlib or zstd; raises InvalidFrame."""
+    text = unpack(payload)
+    body = _decode(text)
+    if bounds and len(text) > min(bounds):  # In fewer bytes nothing can be out of bounds.
+        _check(body, bounds)
+    return body
+
+
+def _decode(text: bytes) -> FrameBody:
     try:
-        return _body.decode(unpack(payload))
+        return _body.decode(text)
     except msgspec.ValidationError as error:
         raise InvalidFrame("bad_frame", f"frame does not fit the schema: {error}") from error
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidFrame("not_json", f"frame is not JSON: {error}") from error
+
+
+def _check(body: FrameBody, bounds: Bounds) -> None:
+    metrics = max(len(body.results), sum(len(result.metrics) for result in body.results))
+    if metrics > bounds.metrics:
+        raise InvalidFrame("too_many_metrics", f"{metrics} metrics in a frame; at most {bounds.metrics}")
+    longest = max((len(text.encode()) for text in _texts(body)), default=0)
+    if longest > bounds.text_bytes:
+        raise InvalidFrame("text_too_long", f"a text of {longest} bytes; at most {bounds.text_bytes}")
+
+
+def _texts(body: FrameBody) -> Iterator[str]:
+    for result in body.results:
+        yield result.status
+        yield from (value for value in result.metrics.values() if isinstance(value, str))
 
 
 def layout_of(body: FrameBody) -> int:

@@ -27,6 +27,10 @@ LATEST_DAYS = 14
 """How far back `latest` looks at least; a store may look further."""
 
 MAX_TIME_MS = 10**14
+MAX_BACK_MS = 366 * DAY_MS
+MAX_AHEAD_MS = 31 * DAY_MS
+"""How far a frame's time may be from that of its arrival: what no setting of the gateway allows."""
+
 MAX_NAME_CHARS = 200
 
 SHARDS = 16
@@ -155,6 +159,8 @@ def check_storable(frame: Frame) -> None:
     """Raise InvalidFrame unless every store can keep the frame: names, time and size within bounds."""
     if not 0 <= frame.time_ms < MAX_TIME_MS or not 0 <= frame.received_ms < MAX_TIME_MS:
         raise InvalidFrame("bad_time", f"time {frame.time_ms}, received {frame.received_ms} ms")
+    if not -MAX_BACK_MS <= frame.time_ms - frame.received_ms <= MAX_AHEAD_MS:
+        raise InvalidFrame("bad_time", f"time {frame.time_ms}, but received {frame.received_ms} ms")
     if not 0 < len(frame.account_id) <= MAX_NAME_CHARS or not 0 < len(frame.node_id) <= MAX_NAME_CHARS:
         raise InvalidFrame("bad_frame", "a frame without an account or a node, or with too long a name")
     if len(frame.origin) > MAX_NAME_CHARS or len(frame.payload) > MAX_FRAME_BYTES:

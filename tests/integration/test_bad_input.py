@@ -4,6 +4,8 @@ import json
 import shutil
 import socket
 import tempfile
+import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -25,11 +27,16 @@ from rpc import idl
 from rpc.errors import Refused, Unavailable
 from statslib import Stats
 from tests.agent_client import AgentClient
-from timeseries.frames import Frame, decode_batch
+from tests.timeseries.hostile import ACCEPTED, REFUSED
+from timeseries.frames import Frame, decode_batch, decode_payload
 
 KEY = {"key": "pk_good", "secret": "ps_good"}
 GOOD = [{"check": "cpu", "metrics": {"cpu_user": 1.5}}]
 SAID_ABOUT = {"version": "1", "host": "h", "platform": "p", "machine": "m"}
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 class StubDirectory:
@@ -65,7 +72,7 @@ class BadInputTest(TestCase):
             clock=reactor,
             bus=self.bus,
             directory=StubDirectory(),
-            limits=Limits(line_bytes=512, frame_bytes=4096, hello_s=1, silence_s=2, frames_in_flight=1000),
+            limits=Limits(line_bytes=512, frame_bytes=1 << 18, hello_s=1, silence_s=2, frames_in_flight=1000),
             stats=self.stats,
             gateway_id="g1",
         )
@@ -158,7 +165,7 @@ class BadInputTest(TestCase):
     async def test_an_oversized_frame_is_refused_for_good_before_the_close(self) -> None:
         def talk(client: AgentClient) -> tuple[str, ...]:
             client.hello(KEY, "m")
-            client.send(b"frame 9 json 4097\n")
+            client.send(b"frame 9 json 262145\n")
             refused = client.expect("refused").words[:2]
             return (*refused, client.expect("error").words[0])
 
@@ -174,6 +181,32 @@ class BadInputTest(TestCase):
         self.assertEqual(
             await self.refused_after("json", b'{"time": 99999999999999, "results": []}'), "bad_time"
         )
+
+    async def test_frames_of_hostile_content_are_refused_whole(self) -> None:
+        def talk(client: AgentClient) -> dict[str, str]:
+            client.hello(KEY, "m")
+            codes = {}
+            for seq, (name, payload) in enumerate(REFUSED.items(), 1):
+                client.send(wire.encode("frame", seq, "zlib", payload=zlib.compress(payload(now_ms()))))
+                answered, codes[name], _ = client.expect("refused").words
+                assert answered == str(seq)
+            return codes
+
+        codes = await self.say(talk)
+        self.assertEqual(codes, {name: name.split(":")[0] for name in REFUSED})
+        self.assertEqual(self.counted("frames_refused"), len(REFUSED))
+        self.assertEqual([frame.origin for frame in self.frames], ["a:77"])
+
+    async def test_what_is_odd_but_good_is_taken(self) -> None:
+        def talk(client: AgentClient) -> None:
+            client.hello(KEY, "m")
+            for seq, payload in enumerate(ACCEPTED.values(), 1):
+                client.send(wire.encode("frame", seq, "zlib", payload=zlib.compress(payload(now_ms()))))
+            client.wait_for(set(range(1, len(ACCEPTED) + 1)))
+
+        await self.say(talk)
+        bodies = dict(zip(ACCEPTED, [decode_payload(frame.payload) for frame in self.frames], strict=False))
+        self.assertEqual(bodies["duplicate keys"].results[0].metrics, {"m": 2})
 
     async def test_an_unknown_encoding_is_refused(self) -> None:
         self.assertEqual(await self.refused_after("lzma", b"{}"), "bad_encoding")

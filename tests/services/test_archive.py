@@ -11,10 +11,12 @@ from picket.settings import Settings
 from services.archive import MAX_SET_ASIDE, Archive
 from statslib import Stats
 from tests.services.bus import FakeBus
+from tests.timeseries.hostile import ACCEPTED, REFUSED
 from tests.timeseries.samples import ACCOUNT, NODE, frame
 from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame, decode_batch
 from timeseries.memory import MemoryStore
+from timeseries.store import DAY_MS
 
 
 class SlowStore(MemoryStore):
@@ -85,6 +87,19 @@ class TestArchive(SynchronousTestCase):
         assert self.stored() == [good]
         assert [decode_batch(body) for body in self.aside()] == [[bad]]
         assert self.count("frames_set_aside") == 1
+
+    def test_a_frame_of_ten_years_ago_or_ahead_is_set_aside(self) -> None:
+        now_ms = 20_000 * DAY_MS
+        for days in (-3650, 3650):
+            self.result(self.bus.bring(frame(now_ms + days * DAY_MS, received_ms=now_ms)))
+        assert (self.stored(), len(self.aside()), self.count("frames_set_aside")) == ([], 2, 2)
+
+    def test_what_a_frame_has_inside_is_no_matter(self) -> None:
+        now_ms = 20_000 * DAY_MS
+        hostile = [of(now_ms) for of in (REFUSED | ACCEPTED).values()]
+        frames = [frame(now_ms, f"a:{number}", payload) for number, payload in enumerate(hostile)]
+        self.result(self.bus.bring(*frames))
+        assert {one.payload for one in self.stored()} == set(hostile)
 
     def test_a_batch_that_is_none_is_set_aside_once_however_often_it_comes(self) -> None:
         for _ in range(2):
