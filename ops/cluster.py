@@ -25,7 +25,7 @@ from ops.engines.registry import ENGINES
 STATE = Path("var/engines")
 READY = "ready"
 READY_WITHIN_S = 60
-SERVICES = ("directory", "archive", "query", "live", "state", "outbox", "watchdog")
+SERVICES = ("directory", "archive", "compact", "query", "live", "state", "outbox", "watchdog")
 COMMANDS = {name: ("run", name) for name in SERVICES} | {"gateway": ("gateway",), "web": ("web",)}
 PORTS = ("web", "agents", "live", *(f"rpc.{name}" for name in ("directory", "query", "live")))
 

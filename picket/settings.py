@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -101,6 +101,10 @@ class Limits(Section):
     frames_in_flight: int = Field(default=64, ge=1)
     hello_s: float = Field(default=10.0, gt=0)
     silence_s: float = Field(default=90.0, gt=0)
+    metrics: int = Field(default=10_000, ge=1)
+    text_bytes: int = Field(default=1 << 16, ge=1)
+    days_back: float = Field(default=14.0, gt=0, le=365)
+    days_ahead: float = Field(default=2.0, gt=0, le=30)
     connections: int = Field(default=20_000, ge=1)
     strangers: int = Field(default=1000, ge=1)
 
@@ -136,6 +140,26 @@ class Store(Section):
     keyspace: str = Field(default="picket", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     replication: int = Field(default=1, ge=1)
     datacenter: str = "datacenter1"
+
+
+class Retention(Section):
+    """Days that values, 5-minute rollups and 1-hour rollups are kept, of all accounts alike."""
+
+    raw_days: int = Field(default=14, ge=1, le=3660)
+    five_minutes_days: int = Field(default=120, ge=1, le=3660)
+    hour_days: int = Field(default=1098, ge=1, le=3660)
+
+
+class Compact(Section):
+    """How `compact` works: on hours that ended `after_s` ago, looking every `every_s`.
+
+    `share` of the time of one core is what decoding may take; `at_once` passes share it.
+    """
+
+    after_s: float = Field(default=600.0, ge=0)
+    every_s: float = Field(default=30.0, gt=0)
+    share: float = Field(default=0.5, gt=0, le=1)
+    at_once: int = Field(default=8, ge=1, le=100)
 
 
 class Database(Section):
@@ -217,6 +241,8 @@ class Settings(Section):
     agents: Agents = Agents()
     broker: Broker = Broker()
     store: Store = Store()
+    retention: Retention = Retention()
+    compact: Compact = Compact()
     database: Database = Database()
     search: Search = Search()
     rpc: Rpc = Rpc()
@@ -225,6 +251,16 @@ class Settings(Section):
     watchdog: Watchdog = Watchdog()
     log: Log = Log()
     mail: Mail = Mail()
+
+    @model_validator(mode="after")
+    def _late_frames_find_their_hour(self) -> Self:
+        days_back, raw_days = self.agents.limits.days_back, self.retention.raw_days
+        if days_back > raw_days:
+            raise ValueError(
+                f"agents.limits.days_back: frames of {days_back:g} days ago would be accepted, but values "
+                f"are kept for {raw_days} (retention.raw_days); lower the one or raise the other"
+            )
+        return self
 
 
 class _FromEnvironment(BaseSettings, Settings):
@@ -314,8 +350,10 @@ def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
 
 def _problem(entry: Any) -> str:
     path = [str(part) for part in entry["loc"] if not isinstance(part, int)]
+    message: str = entry["msg"].removeprefix("Value error, ")
+    if not path:
+        return message
     variable = PREFIX + "__".join(path).upper()
     if entry["type"] == "extra_forbidden":
         return f"{'.'.join(path)}: there is no such setting; take it out of picket.toml or unset {variable}"
-    message = entry["msg"].removeprefix("Value error, ")
     return f"{'.'.join(path)}: {message}; set it in picket.toml or by {variable}"

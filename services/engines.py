@@ -11,6 +11,7 @@ from eventframework.topology import Topology
 from picket.settings import Settings
 from services.threads import DjangoThreads
 from statslib import Stats
+from timeseries.retention import Retention
 from timeseries.store import TimeSeriesStore
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
             reactor,
             replication=copies,
             datacenter=datacenter,
+            retention=retention(settings, 0),
         )
     if store.kind == "embedded":
         from timeseries.embedded import EmbeddedStore
@@ -106,3 +108,8 @@ def _demand(engine: T | None) -> T:
     if engine is None:
         raise RuntimeError("it was not asked for")
     return engine
+
+
+def retention(settings: Settings, now_ms: int) -> Retention:
+    """How far back each level goes at that time."""
+    return Retention(now_ms, **settings.retention.model_dump())

@@ -9,14 +9,15 @@ import msgspec
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from services.base import Service
+from services.engines import retention
 from timeseries import query as reads
 from timeseries.errors import DamagedBlock, InvalidQuery, StoreUnavailable
 from timeseries.latest import CheckState, latest_states
-from timeseries.retention import Retention
 from timeseries.store import TimeSeriesStore
 
 T = TypeVar("T")
@@ -29,8 +30,8 @@ class Query(Service):
 
     name = "query"
 
-    def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any) -> None:
-        self._rpc, self._store = rpc, store
+    def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any, settings: Settings) -> None:
+        self._rpc, self._store, self._settings = rpc, store, settings
         self._threads = ThreadPool(1, THREADS, name="query")
         self._reactor = reactor
 
@@ -58,10 +59,8 @@ class Query(Service):
         """TimeSeries.query of rpc/picket.thrift. Refused: bad_query."""
         with _told():
             asked = msgspec.convert(_fields(query), reads.Query)
-            retention = Retention(self._now_ms())
-            series = await reads.run_query(
-                self._store, self._in_thread, account_id, node_id, asked, retention
-            )
+            kept = retention(self._settings, self._now_ms())
+            series = await reads.run_query(self._store, self._in_thread, account_id, node_id, asked, kept)
         columns = [idl.Column(**msgspec.structs.asdict(column)) for column in series.columns]
         return idl.Series(times=series.times, columns=columns, resolution=series.resolution)
 

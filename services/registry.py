@@ -6,6 +6,7 @@ from services.base import Service
 
 SERVICES = {
     "archive": "services.archive:Archive",
+    "compact": "services.compact:Compact",
     "directory": "services.directory:Directory",
     "live": "services.live:Live",
     "outbox": "services.outbox:Outbox",

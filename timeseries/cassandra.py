@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from twisted.internet.defer import gatherResults
 from twisted.internet.interfaces import IReactorTime
 
-from timeseries.cassandra_schema import FRAME_DAYS, ROWS, Names, statements, tables
+from timeseries.cassandra_schema import ROWS, Names, statements, tables
 from timeseries.cql import Cql
 from timeseries.frames import Frame
 from timeseries.hold import Hold
 from timeseries.marks import Marks, NodeHour
+from timeseries.retention import LATE_DAYS, USUAL, Retention
 from timeseries.store import (
     DAY_MS,
     FUTURE_MS,
@@ -50,19 +51,21 @@ class CassandraStore:
         datacenter: str = "datacenter1",
         hold_s: float = 1.0,
         mark_s: float = 600.0,
+        retention: Retention = USUAL,
     ) -> None:
         self._cql = Cql(contact_points, port, datacenter, clock)
         self._clock = clock
         self._names: Names = {"keyspace": keyspace, "replication": replication, "datacenter": datacenter}
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
         self._marks = Marks(clock, mark_s)
+        self._retention = retention
 
     async def open(self) -> None:
         """Connect, make keyspace and tables where they are missing, prepare the statements."""
         await self._cql.open()
         for text in tables(self._names):
             await self._cql.tell(text)
-        for name, text in statements(self._names).items():
+        for name, text in statements(self._names, self._retention).items():
             await self._cql.prepare(name, text)
         if self._hold:
             await self._hold.look()
@@ -139,7 +142,8 @@ class CassandraStore:
         node = account_id, node_id
         await self._cql.run("delete_due", *_node(*node))
         today = int(self._clock.seconds() * 1000) // DAY_MS
-        days = range(today - FRAME_DAYS - 1, today + 3)
+        oldest = today - 2 * self._retention.raw_days - LATE_DAYS - 1  # It came late, and is kept since.
+        days = range(oldest, today + 4)
         await self._cql.run_all("delete_day", [(*node, day) for day in days])
         keys = await self.keys(*node)
         for level in ROWS:

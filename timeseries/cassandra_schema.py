@@ -12,12 +12,10 @@ timestamp of the write that made it, so that a newer mark of the same hour stays
 a pass too many, so tombstones of marks need not be kept.
 """
 
-from timeseries.retention import DAYS
+from timeseries.retention import LATE_DAYS, Retention
 from timeseries.store import Level
 
 DAY_S = 86_400
-FRAME_DAYS = DAYS[Level.RAW] + 2
-"""Frames live two days longer than raw rows, for the late ones."""
 
 ROWS = {Level.RAW: "rows_raw", Level.FIVE_MINUTES: "rows_5m", Level.HOUR: "rows_1h"}
 WINDOW_DAYS = {Level.RAW: 1, Level.FIVE_MINUTES: 7, Level.HOUR: 30}
@@ -37,7 +35,7 @@ ROW_TABLE = """
 CREATE TABLE IF NOT EXISTS {keyspace}.{table} (
     account text, node text, "check" text, key text, period bigint, data blob,
     PRIMARY KEY ((account, node, "check", key), period)
-) WITH gc_grace_seconds = 86400 AND default_time_to_live = {ttl_s} AND compaction = {{
+) WITH gc_grace_seconds = 86400 AND compaction = {{
     'class': 'TimeWindowCompactionStrategy',
     'compaction_window_unit': 'DAYS', 'compaction_window_size': {days}}}
 """
@@ -87,7 +85,8 @@ STATEMENTS = {
 }
 ROW_STATEMENTS = {
     "put": (
-        'INSERT INTO {keyspace}.{table} (account, node, "check", key, period, data) VALUES (?, ?, ?, ?, ?, ?)'
+        'INSERT INTO {keyspace}.{table} (account, node, "check", key, period, data) '
+        "VALUES (?, ?, ?, ?, ?, ?) USING TTL {ttl_s}"
     ),
     "rows": (
         "SELECT period, data FROM {keyspace}.{table} "
@@ -108,16 +107,18 @@ def tables(names: Names) -> list[str]:
     """The statements that make the keyspace and its tables where they are missing."""
     made = [text.format_map(names) for text in (KEYSPACE, FRAMES, SERIES, DUE)]
     for level, table in ROWS.items():
-        options = {"table": table, "ttl_s": DAYS[level] * DAY_S, "days": WINDOW_DAYS[level]}
+        options = {"table": table, "days": WINDOW_DAYS[level]}
         made.append(ROW_TABLE.format_map(names | options))
     return made
 
 
-def statements(names: Names) -> dict[str, str]:
-    """Every statement by its name; those on rows as `put:raw`."""
-    filled = {"ttl_s": FRAME_DAYS * DAY_S} | names
+def statements(names: Names, retention: Retention) -> dict[str, str]:
+    """Every statement by its name; those on rows as `put:raw`. What is written lives as long as is kept."""
+    seconds = {level: (retention.days(level) + LATE_DAYS) * DAY_S for level in Level}
+    filled = {"ttl_s": seconds[Level.RAW]} | names
     found = {name: text.format_map(filled) for name, text in STATEMENTS.items()}
     for level, table in ROWS.items():
+        filled = names | {"table": table, "ttl_s": seconds[level]}
         for name, text in ROW_STATEMENTS.items():
-            found[f"{name}:{level.value}"] = text.format_map(names | {"table": table})
+            found[f"{name}:{level.value}"] = text.format_map(filled)
     return found

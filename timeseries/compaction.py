@@ -4,7 +4,7 @@ Nothing that a row has is lost by a pass, whether the frames of it are still the
 that is repeated, or that finds the frames of another, makes the same rows.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from twisted.logger import Logger
@@ -38,14 +38,27 @@ class Made(NamedTuple):
     points: int
 
 
-async def compact(store: TimeSeriesStore, in_thread: InThread, hour: Hour) -> Passed:
-    """Make one pass; passes of one node must not overlap. Raises StoreUnavailable."""
+async def nothing() -> None:
+    """Nobody else makes passes of this store."""
+
+
+async def compact(
+    store: TimeSeriesStore,
+    in_thread: InThread,
+    hour: Hour,
+    confirm: Callable[[], Awaitable[None]] = nothing,
+) -> Passed:
+    """Make one pass; passes of one node must not overlap. Raises StoreUnavailable.
+
+    `confirm` is awaited before anything is written, and may raise: then nothing is.
+    """
     start_ms = hour.start_ms
     frames = await store.read(hour.account_id, hour.node_id, start_ms, start_ms + HOUR_MS)
     collected = await in_thread(collect, frames)
     places = [place for which in collected.series for place in places_of(hour, which)]
     there = {row.place: row.data for row in await store.find(places)} if places else {}
     made = await in_thread(thd_make, hour, collected, there)
+    await confirm()
     await store.put(hour, made.rows)
     row_bytes = sum(len(row.data) for row in made.rows)
     return Passed(len(frames), made.points, collected.unreadable, row_bytes)

@@ -140,3 +140,14 @@ def test_what_is_not_an_endpoint_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["127.0.0.1:0", "[::1]:4166", "picket.example.org:65535"])
 def test_an_endpoint_is_written_as_it_was_read(text: str) -> None:
     assert str(Endpoint.parse(text)) == text
+
+
+def test_frames_may_not_come_later_than_the_values_that_they_join_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PICKET_RETENTION__RAW_DAYS", "13")
+    (problem,) = problems()
+    assert problem.startswith("agents.limits.days_back: frames of 14 days ago would be accepted")
+    monkeypatch.setenv("PICKET_AGENTS__LIMITS__DAYS_BACK", "13")
+    settings.load.cache_clear()
+    assert settings.load().retention.raw_days == 13

@@ -5,6 +5,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from picket.settings import Settings
 from rpc import idl, local
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
@@ -29,7 +30,7 @@ class AwayStore(MemoryStore):
 class TestQuery(TestCase):
     async def serve(self, store: MemoryStore) -> Any:
         dispatcher = Dispatcher(cast(Any, reactor), Stats("test"))
-        service = Query(rpc=dispatcher, store=store, reactor=reactor)
+        service = Query(rpc=dispatcher, store=store, reactor=reactor, settings=Settings())
         await service.setup()
         self.addCleanup(lambda: Deferred.fromCoroutine(service.stop()))
         return local.connect("TimeSeries", dispatcher)

@@ -66,7 +66,7 @@ class TestOneProcess(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
 
     def test_archive_state_and_live_share_one_decoded_batch_and_leave_it_as_it_was(self) -> None:
-        frames = [frame(1, received_ms=NOW_MS), frame(2, received_ms=NOW_MS)]
+        frames = [frame(NOW_MS + n, received_ms=NOW_MS) for n in range(2)]
         body = encode_batch(frames)
         counting = Counting()
         with patch.object(codec, "_frames", counting):

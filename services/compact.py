@@ -1,0 +1,146 @@
+"""From frames to rows: a pass of every hour of a node that is over, and again when late frames have come.
+
+The work is in shards, by node. Whoever finds a shard with due hours takes the shard's lease for a while, so
+any number of instances share the work, and another takes over from one that dies. The lease is confirmed
+before a pass writes: an instance that was held up finds out that it has lost it.
+
+It forgets rows that are older than is kept, and all series of nodes that were deleted.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.logger import Logger
+
+from eventframework.framework import Framework
+from picket.settings import Settings
+from services.base import Service
+from services.engines import retention
+from services.paced import PacedThread
+from services.passes import Interrupted, Passes
+from services.periodic import Periodic
+from services.rounds import Rounds
+from services.threads import DjangoThreads
+from statslib import Stats
+from timeseries.store import SHARDS, Level, TimeSeriesStore
+from webapp.leases.holder import holder
+
+EXPIRE_S = 600.0
+SLICE_S = 30.0
+"""How long a shard is worked at before others get their turn."""
+
+LEASE_MS = 120_000
+"""Confirmed before a pass writes, it is good for two thirds of that, far longer than a store takes."""
+
+DRAIN_S = 2.5
+
+
+class Compact(Service):
+    """Makes rows and rollups of the frames of past hours, and forgets what is older than is kept."""
+
+    name = "compact"
+    uses_django = True
+    _log = Logger(namespace="services.compact")
+
+    def __init__(
+        self,
+        *,
+        reactor: Any,
+        bus: Framework,
+        store: TimeSeriesStore,
+        threads: DjangoThreads,
+        stats: Stats,
+        settings: Settings,
+    ) -> None:
+        self._reactor, self._bus, self._store, self._threads = reactor, bus, store, threads
+        self._stats, self._settings, self._holder = stats, settings, holder(settings)
+        asked = settings.compact
+        self._thread = PacedThread(reactor, self.name, asked.share)
+        self._passes = Passes(
+            reactor, store, self._thread.run, stats, after_s=asked.after_s, at_once=asked.at_once
+        )
+        self._rounds = Rounds(reactor, self._round, asked.every_s, self._log)
+        self.parts = (Periodic(reactor, EXPIRE_S, self.expire, at_once=True),)
+
+    async def setup(self) -> None:
+        """Make the thread ready."""
+        self._thread.start()
+
+    async def start(self) -> None:
+        """Begin to look for due hours."""
+        self._rounds.start()
+
+    async def drain(self) -> None:
+        """Finish the passes under way; one that takes long is cut off, and made again by whoever comes."""
+        try:
+            await self._rounds.stop(DRAIN_S)
+        except Exception as error:  # noqa: BLE001 - what was cut off is still due
+            self._log.info("a pass was cut off: {error!r}", error=error)
+
+    async def stop(self) -> None:
+        """Let what is being decoded finish."""
+        self._thread.stop()
+
+    async def expire(self) -> None:
+        """Forget the rows of each level that are older than is kept, of the embedded store also segments."""
+        kept = retention(self._settings, int(self._reactor.seconds() * 1000))
+        for level in Level:
+            self._stats.increment("rows_expired", await self._store.expire(level, kept.end_ms(level)))
+
+    async def _round(self) -> bool:
+        """Have a turn at each shard; whether there was work, so that there may be more."""
+        found = [await self._shard(shard) for shard in random.sample(range(SHARDS), SHARDS)]
+        return any(found)
+
+    async def _shard(self, shard: int) -> bool:
+        """Make passes of the shard for a while, if any are due and no other instance is at it."""
+        if not await self._passes.look(shard) or self._rounds.stopping or not await self._take(shard):
+            return False
+        try:
+            hours = await self._passes.look(shard)
+            await self._passes.make(hours, self._confirming(shard), self._once_over())
+            await self._passes.look(shard)
+        finally:
+            await self._threads.run(_thd_give_back, _lease(shard), self._holder)
+        return True
+
+    def _once_over(self) -> Callable[[], bool]:
+        """Whether the time for a shard has passed, or the service is to stop."""
+        until = self._reactor.seconds() + SLICE_S
+        return lambda: self._rounds.stopping or self._reactor.seconds() >= until
+
+    def _confirming(self, shard: int) -> Callable[[], Awaitable[None]]:
+        """What raises Interrupted unless the lease is ours for long enough."""
+
+        async def confirm() -> None:
+            try:
+                ours = await self._take(shard)
+            except Exception as error:
+                raise Interrupted(f"whose {_lease(shard)} is cannot be told: {error!r}") from error
+            if not ours:
+                raise Interrupted(f"another instance has taken {_lease(shard)}")
+
+        return confirm
+
+    async def _take(self, shard: int) -> bool:
+        return await self._threads.run(_thd_take, _lease(shard), self._holder)
+
+
+def _lease(shard: int) -> str:
+    return f"{Compact.name}/{shard:02}"
+
+
+# Models can be imported once Django is set up, which is after this module is found; hence the late imports.
+
+
+def _thd_take(name: str, holder: str) -> bool:
+    from webapp.leases.lease import thd_take
+
+    return thd_take(name, holder, LEASE_MS) is not None
+
+
+def _thd_give_back(name: str, holder: str) -> None:
+    from webapp.leases.lease import thd_give_back
+
+    thd_give_back(name, holder)

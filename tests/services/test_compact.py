@@ -1,0 +1,169 @@
+"""services.compact over a real database: who works at which shard, and what is forgotten."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+from unittest import mock
+
+import pytest
+from django.db import OperationalError
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from picket.settings import Settings
+from services import paced
+from services.base import drain, set_up, start, stop
+from services.compact import LEASE_MS, Compact
+from statslib import Stats
+from tests.services.steps import InThisThread
+from tests.timeseries.samples import ACCOUNT, measured, result
+from timeseries.memory import MemoryStore
+from timeseries.retention import DAYS, LATE_DAYS
+from timeseries.store import DAY_MS, HOUR_MS, SHARDS, Level, shard_of
+from webapp.leases.lease import thd_take
+from webapp.leases.models import Lease
+
+pytestmark = pytest.mark.django_db
+
+NOW_MS = 20_000 * DAY_MS
+EVERY_S = 30
+NODES = [f"n{number:010x}" for number in range(4 * SHARDS)]
+
+
+class Reactor(Clock):
+    def callFromThread(self, call: Any, *arguments: Any) -> None:
+        call(*arguments)
+
+
+class Set:
+    """Instances over one store and one database."""
+
+    def __init__(self) -> None:
+        self.reactor = Reactor()
+        self.reactor.rightNow = NOW_MS / 1000
+        self.store, self.threads = MemoryStore(self.reactor), InThisThread()
+        self.running: list[Compact] = []
+
+    def run(self, coroutine: Any) -> Any:
+        outcome: list[Any] = []
+        Deferred.fromCoroutine(coroutine).addBoth(outcome.append)
+        return outcome[0]
+
+    def start(self) -> Stats:
+        stats = Stats("compact")
+        values = {"broker": {"kind": "rabbitmq"}, "compact": {"every_s": EVERY_S, "share": 1}}
+        made = Compact(
+            reactor=self.reactor,
+            bus=cast(Any, None),
+            store=self.store,
+            threads=cast(Any, self.threads),
+            stats=stats,
+            settings=Settings.model_validate(values),
+        )
+        self.running.append(made)
+        assert self.run(set_up(made)) is None
+        assert self.run(start(made)) is None
+        return stats
+
+    def write(self, *nodes: str, age_ms: int = 2 * HOUR_MS) -> None:
+        frames = [measured(NOW_MS - age_ms, result(user=1), node_id=node) for node in nodes]
+        assert self.run(self.store.write(frames)) is None
+
+    def look(self) -> None:
+        self.reactor.pump([EVERY_S, *[0] * 200])
+
+    def due(self) -> int:
+        return sum(len(self.run(self.store.due(shard, NOW_MS))) for shard in range(SHARDS))
+
+    def stop(self) -> None:
+        for each in self.running:
+            self.run(drain(each))
+            self.run(stop(each))
+
+
+@pytest.fixture
+def house() -> Iterator[Set]:
+    def at_once(_reactor: Any, _pool: Any, thd_function: Any, *arguments: Any) -> Any:
+        return succeed(thd_function(*arguments))
+
+    with mock.patch.object(paced, "deferToThreadPool", at_once):
+        house = Set()
+        yield house
+        house.stop()
+        assert house.reactor.getDelayedCalls() == []
+
+
+def counted(stats: Stats, name: str) -> float:
+    return {metric.name: metric.value for metric in stats.metrics()}.get(name, 0)
+
+
+def test_every_due_hour_of_every_shard_is_passed_and_the_leases_are_given_back(house: Set) -> None:
+    house.write(*NODES)
+    stats = house.start()
+    house.look()
+    assert house.due() == 0
+    assert counted(stats, "hours") == len(NODES)
+    assert Lease.objects.count() == len(set(map(shard_of, NODES)))
+    assert not Lease.objects.filter(until_ms__gt=0).exists()
+
+
+def test_a_shard_that_another_instance_is_at_is_left_to_it_until_it_dies(house: Set) -> None:
+    lease = f"compact/{shard_of(NODES[0]):02}"
+    assert thd_take(lease, "another", LEASE_MS)
+    house.write(NODES[0])
+    house.start()
+    house.look()
+    assert house.due() == 1
+    Lease.objects.update(until_ms=0)
+    house.look()
+    assert house.due() == 0
+
+
+def test_without_anything_due_the_database_is_left_alone(house: Set) -> None:
+    house.threads.trouble = OperationalError("away")
+    stats = house.start()
+    house.look()
+    assert (Lease.objects.count(), counted(stats, "failed")) == (0, 0)
+
+
+def test_a_pass_whose_lease_was_lost_meanwhile_writes_nothing(house: Set) -> None:
+    house.write(NODES[0])
+    find = house.store.find
+
+    async def lose(places: Any) -> Any:
+        Lease.objects.update(holder="another", until_ms=10**15)
+        return await find(places)
+
+    with mock.patch.object(house.store, "find", lose):
+        house.start()
+        house.look()
+    assert house.due() == 1
+    assert house.run(house.store.keys(ACCOUNT, NODES[0])) == []
+    assert Lease.objects.filter(holder="another", until_ms=10**15).count() == 1
+
+
+def test_a_database_that_is_away_stops_the_work_and_blames_no_hour(house: Set) -> None:
+    house.write(NODES[0])
+    house.threads.trouble = OperationalError("away")
+    stats = house.start()
+    house.look()
+    assert house.due() == 1
+    house.threads.trouble = None
+    house.look()
+    assert house.due() == 0
+    assert counted(stats, "failed") == 0
+
+
+def test_rows_older_than_is_kept_are_forgotten_by_their_level(house: Set) -> None:
+    calls: dict[Level, int] = {}
+
+    async def expire(level: Level, before_ms: int) -> int:
+        calls[level] = before_ms
+        return 2
+
+    with mock.patch.object(house.store, "expire", expire):
+        stats = house.start()
+    assert counted(stats, "rows_expired") == 6
+    for level, days in DAYS.items():
+        asked_ms = NOW_MS - (days + LATE_DAYS) * DAY_MS
+        assert asked_ms - 31 * DAY_MS <= calls[level] <= asked_ms
+        assert level.period(calls[level]) == calls[level]
