@@ -103,6 +103,11 @@ class NodeSnapshot:
         checks: list[CheckState] = ...,
     ) -> None: ...
 
+class NodeValue:
+    node_id: str
+    value: float
+    def __init__(self, *, node_id: str = ..., value: float = ...) -> None: ...
+
 class Query:
     check: str
     key: str
@@ -119,6 +124,48 @@ class Query:
         start_ms: int = ...,
         end_ms: int = ...,
         max_points: int = ...,
+    ) -> None: ...
+
+class Rank:
+    node_ids: list[str]
+    check: str
+    key: str
+    metric: str
+    start_ms: int
+    end_ms: int
+    by: str
+    limit: int
+    ascending: bool
+    percentiles: list[float]
+    def __init__(
+        self,
+        *,
+        node_ids: list[str] = ...,
+        check: str = ...,
+        key: str = ...,
+        metric: str = ...,
+        start_ms: int = ...,
+        end_ms: int = ...,
+        by: str = ...,
+        limit: int = ...,
+        ascending: bool = ...,
+        percentiles: list[float] = ...,
+    ) -> None: ...
+
+class Ranked:
+    top: list[NodeValue]
+    counted: int
+    total: float
+    mean: float
+    percentiles: list[float]
+    def __init__(
+        self,
+        *,
+        top: list[NodeValue] = ...,
+        counted: int = ...,
+        total: float = ...,
+        mean: float = ...,
+        percentiles: list[float] = ...,
     ) -> None: ...
 
 class Series:

@@ -89,9 +89,37 @@ struct CheckState {
   6: list<Metric> metrics
 }
 
+struct Rank {                // one metric of many nodes: their order, and what they are together
+  1: list<string> node_ids   // at most 5000
+  2: string check
+  3: string key
+  4: string metric
+  5: i64 start_ms            // hours that the range touches count; of "latest" what came since start_ms
+  6: i64 end_ms
+  7: string by               // the value of a node: mean, min, max, sum or count of its hours; Live: latest
+  8: i32 limit               // how many of the greatest; at most 1000
+  9: bool ascending          // of the least instead
+  10: list<double> percentiles
+}
+
+struct NodeValue {
+  1: string node_id
+  2: double value
+}
+
+struct Ranked {
+  1: list<NodeValue> top
+  2: i32 counted             // nodes that have a value; what follows is of all of them
+  3: double total
+  4: double mean             // NaN if there are none
+  5: list<double> percentiles // in the order of the question
+}
+
 service TimeSeries {
   Series query(1: string account_id, 2: Context context, 3: string node_id, 4: Query query) throws (1: Refused refused, 2: Unavailable unavailable)
+  list<Series> query_many(1: string account_id, 2: Context context, 3: string node_id, 4: list<Query> queries) throws (1: Refused refused, 2: Unavailable unavailable)  // at most 64
   list<CheckState> latest(1: string account_id, 2: Context context, 3: string node_id) throws (1: Refused refused, 2: Unavailable unavailable)
+  Ranked rank(1: string account_id, 2: Context context, 3: Rank rank) throws (1: Refused refused, 2: Unavailable unavailable)  // by closed hours
 }
 
 struct NodeSnapshot {
@@ -102,5 +130,6 @@ struct NodeSnapshot {
 }
 
 service Live {
+  Ranked rank(1: string account_id, 2: Context context, 3: Rank rank) throws (1: Refused refused, 2: Unavailable unavailable)  // by "latest"
   list<NodeSnapshot> snapshot(1: string account_id, 2: Context context, 3: list<string> node_ids) throws (1: Refused refused, 2: Unavailable unavailable)
 }

@@ -16,7 +16,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from eventframework.clock import Clock
+from eventframework.clock import Clock, sleep
 from eventframework.framework import Framework
 from eventframework.policy import Share
 from eventframework.stream import Batch
@@ -24,19 +24,21 @@ from picket.settings import Endpoint, Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import RpcError
+from services.asked import fields, ranked_answer, told
 from services.base import Service
 from services.periodic import Periodic
 from statslib import Stats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_batch
+from timeseries.rank import Rank, check_rank, ranked
 from webapp.dashboard.event_resource import Events
 from webapp.dashboard.event_stream import GAP, WHOLE_ACCOUNT, QuietSite, Viewer
 from webapp.dashboard.latest import Latest, NodeLatest, Summary, result_of, summarize
 
 PING_S = 15.0
 STREAMS_PER_ACCOUNT = 200
-TOGETHER_S = 1.0
-"""Gaps of this time are told to a browser once."""
+NODES_A_TURN = 100
+"""Nodes whose newest frames are decoded before others' work has its turn."""
 
 PING = b": ping\n\n"
 
@@ -61,26 +63,17 @@ class Live(Service):
         query: Any,
         stats: Stats,
     ) -> None:
-        self._clock, self._reactor, self._rpc = clock, reactor, rpc
-        self._stream = bus.stream("results")
+        self._clock, self._reactor, self._bus, self._rpc = clock, reactor, bus, rpc
         self._query, self._stats = query, stats
         self._settings = settings
         self._latest = Latest()
         self._viewers: dict[tuple[str, str], set[Viewer]] = {}
-        self._missed: set[int] = set()
-        ping, gaps = Periodic(clock, PING_S, self._ping), Periodic(clock, TOGETHER_S, self._tell_of_gaps)
-        self.parts = (ping, gaps)
+        self.parts = (Periodic(clock, PING_S, self._ping),)
         self._port: Any = None
 
     async def setup(self) -> None:
         """Take every batch of the stream, and calls for snapshots."""
-        self._stream.consume(
-            self.name,
-            self._take_batch,
-            Share.FANOUT,
-            released=self._miss,
-            missed=lambda partition, _: self._miss(partition),
-        )
+        self._bus.stream("results").consume(self.name, self._take_batch, Share.FANOUT)
         self._rpc.serve("Live", self)
         self._stats.gauge("viewers", lambda: sum(map(len, self._viewers.values())))
 
@@ -119,6 +112,18 @@ class Live(Service):
         found = [(node_id, self._latest.find(account_id, node_id)) for node_id in node_ids]
         known = found if node_ids else self._latest.of_account(account_id).items()
         return [_snapshot(node_id, node) for node_id, node in known if node]
+
+    async def rank(self, account_id: str, _context: object, rank: idl.Rank) -> idl.Ranked:
+        """Live.rank of rpc/picket.thrift: what is in memory. Refused: bad_query."""
+        with told():
+            asked = msgspec.convert(fields(rank), Rank)
+            check_rank(asked, ("latest",))
+        values: dict[str, float] = {}
+        for first in range(0, len(asked.node_ids), NODES_A_TURN):
+            if first:
+                await sleep(self._clock, 0)
+            values |= self._latest.numbers(account_id, asked.node_ids[first : first + NODES_A_TURN], asked)
+        return ranked_answer(ranked(values, asked))
 
     async def watch(self, viewer: Viewer, last_id: str) -> None:
         """Send what is known, then what comes, until the viewer goes."""
@@ -176,17 +181,6 @@ class Live(Service):
                 known = self._latest.make(account_id, node_id)
                 self._send(of_account, _message("node", known.time_ms, _summary(node_id, known)))
         self._stats.increment("frames")
-
-    def _miss(self, partition: int) -> None:
-        """Frames of its nodes went by: forget what may be stale, and soon have pages fetch anew."""
-        self._latest.forget(lambda node_id: self._stream.partition(node_id) == partition)
-        self._missed.add(partition)
-
-    async def _tell_of_gaps(self) -> None:
-        missed, self._missed = self._missed, set()
-        for (_, node_id), viewers in list(self._viewers.items()):
-            if node_id == WHOLE_ACCOUNT or self._stream.partition(node_id) in missed:
-                self._send(viewers, GAP)
 
     def _send(self, viewers: set[Viewer], message: bytes) -> None:
         for viewer in list(viewers):

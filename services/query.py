@@ -1,7 +1,6 @@
 """Time-series reads for everybody else: the interface TimeSeries over `timeseries.query`."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any, TypeVar
 
@@ -12,12 +11,14 @@ from twisted.python.threadpool import ThreadPool
 from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
-from rpc.errors import Refused, Unavailable
+from services.asked import fields, ranked_answer, told
 from services.base import Service
 from services.engines import retention
-from timeseries import query as reads
-from timeseries.errors import DamagedBlock, InvalidQuery, StoreUnavailable
 from timeseries.latest import CheckState, latest_states
+from timeseries.query import run_queries
+from timeseries.question import Query as Question
+from timeseries.question import Series
+from timeseries.rank import Rank, run_rank
 from timeseries.store import TimeSeriesStore
 
 T = TypeVar("T")
@@ -26,7 +27,7 @@ THREADS = 2
 
 
 class Query(Service):
-    """Answers what the store holds: ranges of metrics, and the newest state of each check."""
+    """Answers what the store holds: ranges of metrics, nodes ranked by one, the newest of each check."""
 
     name = "query"
 
@@ -54,39 +55,39 @@ class Query(Service):
         return int(self._reactor.seconds() * 1000)
 
     async def query(
-        self, account_id: str, _context: idl.Context, node_id: str, query: idl.Query
+        self, account_id: str, context: idl.Context, node_id: str, query: idl.Query
     ) -> idl.Series:
         """TimeSeries.query of rpc/picket.thrift. Refused: bad_query."""
-        with _told():
-            asked = msgspec.convert(_fields(query), reads.Query)
+        return (await self.query_many(account_id, context, node_id, [query]))[0]
+
+    async def query_many(
+        self, account_id: str, _context: idl.Context, node_id: str, queries: list[idl.Query]
+    ) -> list[idl.Series]:
+        """TimeSeries.query_many of rpc/picket.thrift. Refused: bad_query."""
+        with told():
+            asked = [msgspec.convert(fields(query), Question) for query in queries]
             kept = retention(self._settings, self._now_ms())
-            series = await reads.run_query(self._store, self._in_thread, account_id, node_id, asked, kept)
-        columns = [idl.Column(**msgspec.structs.asdict(column)) for column in series.columns]
-        return idl.Series(times=series.times, columns=columns, resolution=series.resolution)
+            found = await run_queries(self._store, self._in_thread, account_id, node_id, asked, kept)
+        return [_series(series) for series in found]
+
+    async def rank(self, account_id: str, _context: idl.Context, rank: idl.Rank) -> idl.Ranked:
+        """TimeSeries.rank of rpc/picket.thrift. Refused: bad_query."""
+        with told():
+            asked = msgspec.convert(fields(rank), Rank)
+            return ranked_answer(await run_rank(self._store, self._in_thread, account_id, asked))
 
     async def latest(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.CheckState]:
         """TimeSeries.latest of rpc/picket.thrift; empty for a node without data."""
-        with _told():
+        with told():
             states = await latest_states(self._store, self._in_thread, account_id, node_id, self._now_ms())
         return [_check_state(state) for state in states]
 
 
-def _fields(query: idl.Query) -> dict[str, Any]:
-    """Those that the caller set: thriftpy2 leaves the others None."""
-    return {name: value for name, value in vars(query).items() if value is not None}
+def _series(series: Series) -> idl.Series:
+    columns = [idl.Column(**msgspec.structs.asdict(column)) for column in series.columns]
+    return idl.Series(times=series.times, columns=columns, resolution=series.resolution)
 
 
 def _check_state(state: CheckState) -> idl.CheckState:
     metrics = [idl.Metric(**msgspec.structs.asdict(metric)) for metric in state.metrics]
     return idl.CheckState(**{**msgspec.structs.asdict(state), "metrics": metrics})
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Errors of the store and of the question, in the words of RPC."""
-    try:
-        yield
-    except (InvalidQuery, msgspec.ValidationError) as error:
-        raise Refused("bad_query", str(error)) from error
-    except (StoreUnavailable, DamagedBlock) as error:
-        raise Unavailable(str(error)) from error

@@ -7,7 +7,6 @@ written is held until the node's commit log is surely on disk.
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-from twisted.internet.defer import gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from timeseries.cassandra_schema import ROWS, Names, statements, tables
@@ -16,6 +15,7 @@ from timeseries.frames import Frame
 from timeseries.hold import Hold
 from timeseries.marks import Marks, NodeHour
 from timeseries.retention import LATE_DAYS, USUAL, Retention
+from timeseries.stop import together
 from timeseries.store import (
     DAY_MS,
     FUTURE_MS,
@@ -126,9 +126,8 @@ class CassandraStore:
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
         """Each by itself, in the order of the places."""
-        pages = await gatherResults(
-            [self._cql.deferred(f"find:{level.value}", *series, period) for series, level, period in places],
-            consumeErrors=True,
+        pages = await together(
+            self._cql.run(f"find:{level.value}", *series, period) for series, level, period in places
         )
         rows = [(place, page.first()) for place, page in zip(places, pages, strict=True)]
         return [Row(place, row.as_tuple()[1]) for place, row in rows if row is not None]

@@ -4,7 +4,7 @@ A node's frames nearly always have the same results with the same metrics in the
 a run of frames of one layout nothing needs to be looked up or compared value by value.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from itertools import chain, groupby
 from typing import NamedTuple
 
@@ -38,16 +38,17 @@ class _Run(NamedTuple):
     results: Sequence[CheckResult]
 
 
-def collect(frames: Iterable[Frame]) -> Collected:
+def collect(frames: Iterable[Frame], only: Container[Which] | None = None) -> Collected:
     """The columns of the frames of one node, in any order; of two frames with one identity the last counts.
 
-    CPU only, half a microsecond a value: thousands of frames belong in a thread.
+    Of all checks and keys, or `only` of these. CPU only, half a microsecond a value: thousands of frames
+    belong in a thread.
     """
     unique = {(frame.time_ms, frame.origin): frame for frame in frames}
     decoded = list(_decode(unique[identity] for identity in sorted(unique)))
     found: dict[Which, list[_Run]] = {}
     for layout, alike in groupby(decoded, key=_layout):
-        _add_runs(found, [(check, key) for check, key, *_ in layout], list(alike))
+        _add_runs(found, [(check, key) for check, key, *_ in layout], list(alike), only)
     series = {which: _columns(runs) for which, runs in found.items()}
     return Collected(series, len(unique) - len(decoded))
 
@@ -64,11 +65,17 @@ def _layout(decoded: _Decoded) -> list[tuple[str, str, list[str], list[str]]]:
     return [(result.check, result.key, list(result.metrics), result.rates) for result in decoded.results]
 
 
-def _add_runs(found: dict[Which, list[_Run]], layout: list[Which], alike: list[_Decoded]) -> None:
+def _add_runs(
+    found: dict[Which, list[_Run]],
+    layout: list[Which],
+    alike: list[_Decoded],
+    only: Container[Which] | None,
+) -> None:
     times = np.array([frame.time_ms for frame, _ in alike], dtype=np.int64)
     origins = [frame.origin for frame, _ in alike]
     for which, results in zip(layout, zip(*[results for _, results in alike], strict=True), strict=True):
-        found.setdefault(which, []).append(_Run(times, origins, results))
+        if only is None or which in only:
+            found.setdefault(which, []).append(_Run(times, origins, results))
 
 
 def _columns(runs: Sequence[_Run]) -> Columns:

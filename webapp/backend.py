@@ -13,11 +13,17 @@ T = TypeVar("T")
 class TimeSeries(Protocol):
     """The blocking client of `TimeSeries` in rpc/picket.thrift, without the context argument.
 
-    Both raise rpc.errors.Refused or rpc.errors.Unavailable.
+    All raise rpc.errors.Refused or rpc.errors.Unavailable.
     """
 
     def query(self, account_id: str, node_id: str, query: Any) -> Any:
         """A `Series`."""
+
+    def query_many(self, account_id: str, node_id: str, queries: Sequence[Any]) -> Sequence[Any]:
+        """A `Series` for each query."""
+
+    def rank(self, account_id: str, rank: Any) -> Any:
+        """A `Ranked`, of closed hours."""
 
     def latest(self, account_id: str, node_id: str) -> Sequence[Any]:
         """A `CheckState` for each check and key of the node."""
@@ -25,6 +31,9 @@ class TimeSeries(Protocol):
 
 class Live(Protocol):
     """The blocking client of `Live` in rpc/picket.thrift, without the context argument."""
+
+    def rank(self, account_id: str, rank: Any) -> Any:
+        """A `Ranked`, of newest values."""
 
     def snapshot(self, account_id: str, node_ids: list[str]) -> Sequence[Any]:
         """A `NodeSnapshot` for each of these nodes that has data; all of the account for an empty list."""

@@ -13,10 +13,8 @@ from twisted.trial import unittest
 
 from eventframework import Event, Framework
 from eventframework.broker import Broker
-from eventframework.members import PACE
 from eventframework.memory import MemoryBroker
 from eventframework.rabbitmq import RabbitBroker
-from eventframework.topology import LIMITS
 
 PARTITIONS = 2
 BACKOFF_S = (0.1,) * 4
@@ -63,8 +61,6 @@ class BrokerContract(unittest.TestCase):
 
     __test__ = False
     partitions = PARTITIONS
-    pace = PACE
-    limits = LIMITS
 
     def make(self) -> Broker:
         raise NotImplementedError
@@ -80,9 +76,7 @@ class BrokerContract(unittest.TestCase):
             await framework.stop()
 
     def framework(self, broker: Broker | None = None) -> Framework:
-        made = Framework(
-            broker or self.make(), cast(Any, reactor), backoff_s=BACKOFF_S, drain_s=2, pace=self.pace
-        )
+        made = Framework(broker or self.make(), cast(Any, reactor), backoff_s=BACKOFF_S, drain_s=2)
         self.frameworks.append(made)
         return made
 
@@ -100,7 +94,7 @@ class OnMemory(BrokerContract):
 
     def setUp(self) -> None:
         super().setUp()
-        self.broker = MemoryBroker(None, cast(Any, reactor), partitions=self.partitions, limits=self.limits)
+        self.broker = MemoryBroker(None, cast(Any, reactor), partitions=self.partitions)
 
     def make(self) -> Broker:
         return self.broker
@@ -114,6 +108,4 @@ class OnRabbitMQ(BrokerContract):
         self.url = rabbitmq_url
 
     def make(self) -> Broker:
-        return RabbitBroker(
-            [self.url], cast(Any, reactor), "contract", partitions=self.partitions, limits=self.limits
-        )
+        return RabbitBroker([self.url], cast(Any, reactor), "contract", partitions=self.partitions)

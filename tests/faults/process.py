@@ -17,7 +17,6 @@ from eventframework.clock import sleep
 from eventframework.event import encode
 from eventframework.memory import MemoryBroker
 from eventframework.rabbitmq import RabbitBroker
-from eventframework.topology import Limits
 from picket import process, reactor
 from picket.settings import Settings
 from tests.faults.load import (
@@ -153,7 +152,7 @@ def _broker(load: Load, folder: Path, clock: reactor.Reactor, name: str) -> Brok
             clock,
             topology=TOPOLOGY,
             partitions=load.partitions,
-            limits=Limits(load.most_bytes, load.most_bytes, load.most_bytes),
+            most_bytes=load.most_bytes,
             events_bytes=load.most_bytes,
         )
     return RabbitBroker([load.url], clock, name, topology=TOPOLOGY, partitions=load.partitions)

@@ -5,7 +5,6 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Self
 
 CHUNK = 65536
@@ -77,8 +76,7 @@ class Proxy:
     async def _cut(self) -> int:
         ends, self._ends = self._ends, set()
         for end in ends:
-            with suppress(OSError):  # It may have closed by itself.
-                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             end.transport.abort()
         return len(ends)
 

@@ -21,13 +21,14 @@ from rpc.server import RpcServer
 from statslib import Stats
 from tests.contract.brokers import ringing
 from tests.picket.log.logs import Logged
+from tests.rpc.twin import TimeSeriesTwin
 from webapp.correlated import Correlated
 
 reactor: Any = installed
 HOST = "127.0.0.1"
 
 
-class OneIdTest(TestCase):
+class OneIdTest(TimeSeriesTwin, TestCase):
     """A web process, a service and the service behind it, each with its logger, joined as processes are."""
 
     def setUp(self) -> None:

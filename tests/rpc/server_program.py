@@ -15,11 +15,12 @@ from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.server import RpcServer
 from statslib import Stats
+from tests.rpc.twin import TimeSeriesTwin
 
 reactor: Any = installed
 
 
-class Handler:
+class Handler(TimeSeriesTwin):
     async def query(
         self, account_id: str, context: idl.Context, node_id: str, query: idl.Query
     ) -> idl.Series:

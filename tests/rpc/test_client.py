@@ -17,13 +17,14 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Unavailable
 from rpc.server import RpcServer
 from statslib import Stats
+from tests.rpc.twin import TimeSeriesTwin
 
 reactor: Any = installed
 
 HOST = "127.0.0.1"
 
 
-class Named:
+class Named(TimeSeriesTwin):
     """A handler that says which server it is, or that it is away."""
 
     def __init__(self, name: str, away: bool = False) -> None:

@@ -18,11 +18,12 @@ from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from rpc.server import RpcServer
 from statslib import Stats
+from tests.rpc.twin import TimeSeriesTwin
 
 reactor: Any = installed
 
 
-class TimeSeries:
+class TimeSeries(TimeSeriesTwin):
     """A handler that shows what reached it."""
 
     def __init__(self) -> None:

@@ -15,9 +15,9 @@ from eventframework import Batch
 from picket.settings import Settings
 from rpc import idl
 from rpc.dispatcher import Dispatcher
-from rpc.errors import Unavailable
+from rpc.errors import Refused, Unavailable
 from services import base
-from services.live import PING_S, STREAMS_PER_ACCOUNT, TOGETHER_S, Live
+from services.live import NODES_A_TURN, PING_S, STREAMS_PER_ACCOUNT, Live
 from statslib import Stats
 from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch, layout_of
 from webapp import live_ticket
@@ -34,18 +34,13 @@ class Stream:
     """Stands where the bus and its stream are: hands batches to the service."""
 
     handler: Any = None
-    released: Any = None
-    missed: Any = None
 
     def stream(self, name: str) -> "Stream":
         assert name == "results"
         return self
 
-    def consume(self, _tag: str, handler: Any, _share: Any, released: Any, missed: Any) -> None:
-        self.handler, self.released, self.missed = handler, released, missed
-
-    def partition(self, node_id: str) -> int:
-        return int(node_id[1:], 16) % 16
+    def consume(self, _tag: str, handler: Any, _share: Any) -> None:
+        self.handler = handler
 
 
 class Store:
@@ -202,24 +197,35 @@ def test_nobody_sees_what_another_account_has(house: House) -> None:
     assert house.snapshot(NODE, account=THEIRS) == []
 
 
-def test_what_was_missed_is_forgotten_and_its_pages_are_told_once_that_there_is_a_gap(house: House) -> None:
+def test_nodes_are_ranked_by_their_newest_numbers(house: House) -> None:
+    for node, idle in ((NODE, 90), (OTHER, 20)):
+        house.frame(NOW_MS, cpu(50), node=node)
+        house.frame(NOW_MS + 1, cpu(idle), node=node)
+    rank = idl.Rank(node_ids=[NODE, OTHER, "n9"], check="cpu", metric="cpu_idle", by="latest", ascending=True)
+    found = done(house.live.rank(OURS, idl.Context(), rank))
+    assert [(each.node_id, each.value) for each in found.top] == [(OTHER, 20), (NODE, 90)]
+    assert (found.counted, found.total) == (2, 110)
+    assert done(house.live.rank(THEIRS, idl.Context(), rank)).top == []
+    rank.start_ms = NOW_MS + 2
+    assert done(house.live.rank(OURS, idl.Context(), rank)).top == []
+
+
+def test_ranking_many_nodes_gives_others_their_turn(house: House) -> None:
     house.frame(NOW_MS, cpu(90))
-    house.frame(NOW_MS, cpu(70), node=OTHER)
-    page, of_other, overview = house.browse(NODE), house.browse(OTHER), house.browse()
-    house.store.states = [
-        idl.CheckState(check="cpu", key="", state="ok", status="", time_ms=NOW_MS + 10_000, metrics=[])
-    ]
-    for batches in (1, 3):
-        house.bus.missed(house.bus.partition(NODE), batches)
-    assert house.snapshot(NODE)[0].time_ms == NOW_MS + 10_000
-    assert house.snapshot(OTHER)[0].time_ms == NOW_MS
-    house.reactor.advance(TOGETHER_S)
-    assert [event for event, _ in page.events].count("gap") == 1
-    assert [event for event, _ in overview.events].count("gap") == 1
-    assert "gap" not in dict(of_other.events)
-    house.bus.released(house.bus.partition(OTHER))
-    house.reactor.advance(TOGETHER_S)
-    assert "gap" in dict(of_other.events)
+    names = [f"n{number}" for number in range(NODES_A_TURN)]
+    rank = idl.Rank(node_ids=[*names, NODE], check="cpu", metric="cpu_idle", by="latest")
+    found: list[idl.Ranked] = []
+    Deferred.fromCoroutine(house.live.rank(OURS, idl.Context(), rank)).addCallback(found.append)
+    assert found == []
+    house.reactor.advance(0)
+    assert found[0].counted == 1
+
+
+def test_memory_knows_no_means(house: House) -> None:
+    rank = idl.Rank(node_ids=[NODE], check="cpu", metric="cpu_idle", by="mean")
+    failed: list[Any] = []
+    Deferred.fromCoroutine(house.live.rank(OURS, idl.Context(), rank)).addErrback(failed.append)
+    assert failed[0].check(Refused)
 
 
 def test_what_was_seen_already_or_is_older_is_no_news(house: House) -> None:

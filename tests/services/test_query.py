@@ -1,8 +1,10 @@
 import struct
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from picket.settings import Settings
@@ -12,8 +14,10 @@ from rpc.errors import Refused, Unavailable
 from services.query import Query
 from statslib import Stats
 from tests.timeseries.samples import ACCOUNT, NODE, OTHER_ACCOUNT, measured, result
+from timeseries.compaction import compact
 from timeseries.errors import StoreUnavailable
 from timeseries.memory import MemoryStore
+from timeseries.store import HOUR_MS
 
 
 class AwayStore(MemoryStore):
@@ -25,6 +29,18 @@ class AwayStore(MemoryStore):
 
     async def latest(self, *_where: Any) -> Any:
         raise StoreUnavailable("away")
+
+
+class SlowStore(MemoryStore):
+    begun = cancelled = 0
+
+    async def read(self, *_where: Any) -> Any:
+        self.begun += 1
+        try:
+            await Deferred()
+        except CancelledError:
+            self.cancelled += 1
+            raise
 
 
 class TestQuery(TestCase):
@@ -60,6 +76,50 @@ class TestQuery(TestCase):
         assert [(metric.name, metric.kind, metric.value) for metric in state.metrics] == [
             ("user", "float", "1.5")
         ]
+
+    async def test_many_checks_are_answered_in_their_order(self) -> None:
+        await self.store.write([measured(self.now_ms, result(user=1.5), result("mem", used=2))])
+        asked = [self.asked(check="mem"), self.asked()]
+        found = await self.timeseries.query_many(ACCOUNT, NODE, asked)
+        assert [series.columns[0].name for series in found] == ["used", "user"]
+
+    async def test_nodes_are_ranked_by_what_rows_hold(self) -> None:
+        await self.store.write([measured(self.now_ms, result(user=1.5))])
+        (hour,) = await self.store.due_of(ACCOUNT, NODE)
+        await compact(self.store, partial(deferToThread), hour)
+        rank = idl.Rank(
+            node_ids=[NODE],
+            check="cpu",
+            metric="user",
+            start_ms=hour.start_ms,
+            end_ms=hour.start_ms + HOUR_MS,
+        )
+        found = await self.timeseries.rank(ACCOUNT, rank)
+        assert [(each.node_id, each.value) for each in found.top] == [(NODE, 1.5)]
+        assert (found.counted, found.total, found.mean) == (1, 1.5, 1.5)
+        assert (await self.timeseries.rank(OTHER_ACCOUNT, rank)).top == []
+
+    async def test_what_cannot_be_ranked_is_refused(self) -> None:
+        wrongs: list[dict[str, Any]] = [
+            {},
+            {"check": "cpu", "metric": "user", "by": "latest"},
+            {"by": "nothing"},
+        ]
+        for wrong in wrongs:
+            with self.assertRaises(Refused):
+                await self.timeseries.rank(ACCOUNT, idl.Rank(node_ids=[NODE], **wrong))
+
+    async def test_a_caller_that_stops_waiting_ends_the_reading(self) -> None:
+        store = SlowStore(reactor)
+        for hour in range(2):
+            await store.write([measured(self.now_ms - hour * HOUR_MS, result(user=1.5))])
+        timeseries = await self.serve(store)
+        query = self.asked(start_ms=self.now_ms - HOUR_MS)
+        call = Deferred.fromCoroutine(timeseries.query(ACCOUNT, NODE, query))
+        call.cancel()
+        with self.assertRaises(Unavailable):
+            await call
+        assert (store.begun, store.cancelled) == (1, 1)
 
     async def test_another_account_sees_nothing(self) -> None:
         await self.store.write([measured(self.now_ms, result(user=1.5))])

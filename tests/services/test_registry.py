@@ -10,6 +10,7 @@ from services.registry import SERVICES, UnknownService, find
 
 NOT_SERVICES = {
     "__init__",
+    "asked",
     "base",
     "engines",
     "heart",

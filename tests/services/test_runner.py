@@ -26,6 +26,7 @@ from services.base import Service
 from services.runner import Runner, topology
 from services.threads import DjangoThreads
 from statslib import Stats
+from tests.rpc.twin import TimeSeriesTwin
 from timeseries.frames import Frame
 from timeseries.store import TimeSeriesStore
 
@@ -48,7 +49,7 @@ class Recorder(Service):
         steps.append(f"{self.name} stop")
 
 
-class First(Recorder):
+class First(TimeSeriesTwin, Recorder):
     """Serves time series."""
 
     name = "query"

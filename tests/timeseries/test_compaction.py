@@ -18,7 +18,8 @@ from timeseries.compaction import compact
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
 from timeseries.memory import MemoryStore
-from timeseries.query import Query, Series, run_query
+from timeseries.query import run_query
+from timeseries.question import Query, Series
 from timeseries.retention import Retention
 from timeseries.rollups import FINE_MS
 from timeseries.store import DAY_MS, HOUR_MS, Level, Place, SeriesKey, TimeSeriesStore

@@ -16,7 +16,8 @@ from timeseries.compaction import Passed, compact
 from timeseries.embedded import EmbeddedStore
 from timeseries.frames import Bounds, decode_payload
 from timeseries.memory import MemoryStore
-from timeseries.query import Query, Series, run_query
+from timeseries.query import run_query
+from timeseries.question import Query, Series
 from timeseries.retention import Retention
 from timeseries.store import DAY_MS, HOUR_MS, TimeSeriesStore
 

@@ -1,23 +1,37 @@
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
+from timeseries.answer import Read, thd_answer
+from timeseries.collect import collect
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import InvalidQuery
 from timeseries.latest import CheckState, Metric, latest_states
 from timeseries.memory import MemoryStore
-from timeseries.query import MAX_RAW_MS, Query, Series, run_query
+from timeseries.query import run_queries, run_query
+from timeseries.question import (
+    MAX_POINTS,
+    MAX_QUERIES,
+    MAX_RANGE_MS,
+    MAX_RAW_MS,
+    MAX_ROWS,
+    Query,
+    Series,
+    level_of,
+)
 from timeseries.retention import Retention
-from timeseries.store import DAY_MS
+from timeseries.stop import Stop, together
+from timeseries.store import DAY_MS, HOUR_MS, Level
 
 START = 1_795_000_000_000
 RETENTION = Retention(START + 10 * DAY_MS)
@@ -166,9 +180,113 @@ class TestRunQuery(SynchronousTestCase):
             CheckState(check="mem", key="", state="warn", status="tight", time_ms=START, metrics=mem),
         ]
 
+    def test_many_checks_read_a_due_hour_once(self) -> None:
+        self.write(measured(START, result(user=1), result("mem", used=2)))
+        self.write(measured(START + 1, result("disk", free=3)))
+        reads = Mock(wraps=self.store.read)
+        queries = [Query(check=check, start_ms=START, end_ms=START + 2) for check in ("mem", "cpu", "none")]
+        with patch.object(self.store, "read", reads):
+            coroutine = run_queries(self.store, at_once, ACCOUNT, NODE, queries, RETENTION)
+            found = self.successResultOf(Deferred.fromCoroutine(coroutine))
+        assert reads.call_count == 1
+        names = [[column.name for column in series.columns] for series in found]
+        assert names == [["used"], ["user"], []]
+
+    def test_too_many_queries_in_a_call_are_refused(self) -> None:
+        queries = [Query(check="cpu", start_ms=START, end_ms=START + 1)] * (MAX_QUERIES + 1)
+        coroutine = run_queries(self.store, at_once, ACCOUNT, NODE, queries, RETENTION)
+        self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
+
     def test_a_node_without_data_has_no_states(self) -> None:
         coroutine = latest_states(self.store, at_once, ACCOUNT, NODE, START + 10 * DAY_MS)
         assert self.successResultOf(Deferred.fromCoroutine(coroutine)) == []
+
+
+class TestRowsOfAQuery(SynchronousTestCase):
+    @given(
+        length_ms=st.integers(1, MAX_RANGE_MS),
+        age_ms=st.integers(0, MAX_RANGE_MS),
+        max_points=st.integers(0, MAX_POINTS),
+        days=st.lists(st.integers(1, 2000), min_size=3, max_size=3),
+    )
+    @settings(max_examples=300, deadline=None)
+    def test_are_bounded_whatever_its_range(
+        self, length_ms: int, age_ms: int, max_points: int, days: list[int]
+    ) -> None:
+        start_ms = START - age_ms
+        length_ms = length_ms if max_points else min(length_ms, MAX_RAW_MS)
+        query = Query(check="cpu", start_ms=start_ms, end_ms=start_ms + length_ms, max_points=max_points)
+        level = level_of(query, Retention(START, *days))
+        moments = range(level.period(start_ms), query.end_ms, DAY_MS if level is Level.HOUR else HOUR_MS)
+        assert len({level.period(moment) for moment in moments}) <= MAX_ROWS
+
+
+class TestACancelledQuery(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.store = MemoryStore(Clock())
+        frames = [measured(START + hour * HOUR_MS, result(user=hour)) for hour in range(3)]
+        self.successResultOf(Deferred.fromCoroutine(self.store.write(frames)))
+        self.query = Query(check="cpu", start_ms=START, end_ms=START + 3 * HOUR_MS)
+
+    def begin(self, in_thread: Any) -> Deferred[Series]:
+        coroutine = run_query(self.store, in_thread, ACCOUNT, NODE, self.query, RETENTION)
+        return Deferred.fromCoroutine(coroutine)
+
+    def test_reads_no_more(self) -> None:
+        waiting: Deferred[Any] = Deferred()
+        reads = Mock(return_value=waiting)
+        with patch.object(self.store, "read", reads):
+            query = self.begin(at_once)
+            query.cancel()
+        self.failureResultOf(query, CancelledError)
+        assert reads.call_count == 1
+
+    def test_decodes_no_more_in_its_thread(self) -> None:
+        work: list[Any] = []
+
+        def later(thd_function: Any, *arguments: Any) -> Any:
+            if thd_function is collect:
+                return at_once(thd_function, *arguments)
+            work.append((thd_function, arguments))
+            return Deferred()
+
+        query = self.begin(later)
+        ((thd_function, arguments),) = work
+        query.cancel()
+        self.failureResultOf(query, CancelledError)
+        with self.assertRaises(CancelledError):
+            thd_function(*arguments)
+
+    def test_ends_between_two_rows(self) -> None:
+        stop = Stop()
+        seen: list[bytes] = []
+
+        def decode(block: bytes, *_: Any, **__: Any) -> None:
+            seen.append(block)
+            stop.told = True
+
+        read = Read(self.query, Level.RAW, {START: b"1", START + HOUR_MS: b"2"}, {}, {})
+        with patch("timeseries.answer.decode_block", decode), self.assertRaises(CancelledError):
+            thd_answer(stop, [read])
+        assert seen == [b"1"]
+
+
+class TestTogether(SynchronousTestCase):
+    def test_the_first_failure_is_raised_as_itself_and_ends_the_others(self) -> None:
+        ended: list[str] = []
+
+        async def waits() -> None:
+            try:
+                await Deferred()
+            except CancelledError:
+                ended.append("cancelled")
+                raise
+
+        async def fails() -> None:
+            raise ZeroDivisionError
+
+        self.failureResultOf(Deferred.fromCoroutine(together([waits(), fails()])), ZeroDivisionError)
+        assert ended == ["cancelled"]
 
 
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)

@@ -1,5 +1,7 @@
 """The people of tests: an owner and a teammate of one account, and a stranger with an account of its own."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from django.test import TestCase
@@ -24,6 +26,15 @@ class Services:
     def query(self, account_id: str, node_id: str, query: idl.Query) -> idl.Series:
         self.asked.append((account_id, node_id, query))
         return idl.Series(times=b"", columns=[], resolution="raw")
+
+    def query_many(self, account_id: str, node_id: str, queries: Sequence[idl.Query]) -> list[idl.Series]:
+        self.asked.append((account_id, node_id, queries))
+        return [idl.Series(times=b"", columns=[], resolution="raw") for _ in queries]
+
+    def rank(self, account_id: str, rank: idl.Rank) -> idl.Ranked:
+        self.asked.append((account_id, rank))
+        top = [idl.NodeValue(node_id=node_id, value=1.5) for node_id in rank.node_ids]
+        return idl.Ranked(top=top, counted=len(top), total=1.5, mean=math.nan, percentiles=[])
 
     def latest(self, account_id: str, node_id: str) -> list[idl.CheckState]:
         self.asked.append((account_id, node_id))

@@ -3,7 +3,8 @@
 Needs no Django: the live service keeps it, and the overview makes the same line from a snapshot.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from rpc import idl
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_payload
+from timeseries.rank import Rank
 
 FUTURE_MS = 5 * 60_000
 """A frame further ahead of our clock than this is no news: it would hide all that come after it."""
@@ -101,18 +103,23 @@ class Latest:
         """What is known of the node, from now on kept."""
         return self._accounts.setdefault(account_id, {}).setdefault(node_id, NodeLatest())
 
-    def forget(self, is_stale: Callable[[str], bool]) -> None:
-        """Know nothing any more of the nodes with such ids, whosever they are."""
-        for nodes in self._accounts.values():
-            for node_id in [node_id for node_id in nodes if is_stale(node_id)]:
-                del nodes[node_id]
-
     def find(self, account_id: str, node_id: str) -> NodeLatest | None:
         """What is known of the node; None when nothing is."""
         node = self._accounts.get(account_id, {}).get(node_id)
         if node:
             node.settle()
         return node
+
+    def numbers(self, account_id: str, node_ids: Iterable[str], rank: Rank) -> dict[str, float]:
+        """The newest number of a metric of each of these nodes, where there is one since `rank.start_ms`."""
+        found = ((node_id, self.find(account_id, node_id)) for node_id in node_ids)
+        seen = ((node_id, node.checks.get((rank.check, rank.key))) for node_id, node in found if node)
+        values = {
+            node_id: each.result.metrics.get(rank.metric)
+            for node_id, each in seen
+            if each and each.time_ms >= rank.start_ms
+        }
+        return {node_id: _float(value) for node_id, value in values.items() if isinstance(value, int | float)}
 
     def of_account(self, account_id: str) -> dict[str, NodeLatest]:
         """Every known node of the account, by id."""
@@ -182,6 +189,13 @@ def _numbers(found: Found, check: str, metric: str) -> list[float]:
 
 def _first(found: Found, check: str, metric: str) -> float | None:
     return next(iter(_numbers(found, check, metric)), None)
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _sum(numbers: list[float]) -> float | None:
