@@ -1,9 +1,11 @@
 """webapp.api: what versions 1.0 and 2.0 answer, and to whom."""
 
 import time
+from typing import Any
 
 from rpc import errors, idl
 from tests.webapp.base import TenantTestCase
+from timeseries.store import HOUR_MS
 from webapp import backend
 from webapp.accounts.keys import NewKey, create_key
 
@@ -150,7 +152,34 @@ class CheckTest(TenantTestCase):
         self.assertEqual((answer.status_code, answer.json()["code"]), (503, "unavailable"))
 
 
+class TopTest(TenantTestCase):
+    def test_the_accounts_nodes_are_ranked_over_closed_hours(self) -> None:
+        answer = self.get("/2.0/top?check=cpu&metric=cpu_user&hours=2&limit=3").json()
+        item = {"id": self.node.pk, "name": "web1", "value": 1.5}
+        self.assertEqual(answer, {"items": [item], "nodes": 1, "total": 1.5, "mean": None})
+        ((account_id, rank),) = self.services.asked
+        self.assertEqual((account_id, rank.node_ids, rank.by), (self.account.pk, [self.node.pk], "mean"))
+        self.assertEqual(rank.end_ms - rank.start_ms, 2 * HOUR_MS)
+        self.assertEqual(rank.end_ms % HOUR_MS, 0)
+        self.assertLessEqual(rank.end_ms, time.time() * 1000)
+
+    def test_by_latest_the_live_service_is_asked(self) -> None:
+        backend.install(timeseries=_Away(), live=self.services)
+        self.assertEqual(self.get("/2.0/top?check=cpu&metric=cpu_user&by=latest").json()["nodes"], 1)
+        self.assertEqual(self.get("/2.0/top?check=cpu&metric=cpu_user").status_code, 503)
+
+    def test_a_range_without_a_closed_hour_is_a_clear_error(self) -> None:
+        answer = self.get("/2.0/top?check=cpu&metric=cpu_user&hours=0")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (400, "bad_parameter"))
+
+
 class _Away:
+    def rank(self, *_asked: object) -> None:
+        raise errors.Unavailable("nobody answers")
+
+    def query_many(self, *_asked: object) -> Any:
+        raise errors.Unavailable("nobody answers")
+
     def query(self, *_asked: object) -> None:
         raise errors.Unavailable("nobody answers")
 

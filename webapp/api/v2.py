@@ -1,11 +1,14 @@
 """Version 2.0 of the API."""
 
 import re
+from typing import Annotated
 
 from django.http import HttpResponse
 from ninja import NinjaAPI
+from pydantic import Field
 
-from webapp.api import answers, problems
+from rpc import idl
+from webapp.api import answers, problems, top
 from webapp.api.credentials import ApiRequest, authenticate
 from webapp.nodes.search import find_nodes
 from webapp.nodes.states import agent_states
@@ -13,6 +16,7 @@ from webapp.nodes.states import agent_states
 api = NinjaAPI(title="Picket", version="2.0", auth=authenticate, docs_url=None)
 problems.tell(api)
 
+Hours = Annotated[int, Field(ge=1, le=366 * 24)]
 NODE_ID = re.compile("n[0-9a-f]{10}")
 
 
@@ -23,3 +27,23 @@ def list_nodes(request: ApiRequest, query: str = "*", node_ids: str | None = Non
     if node_ids is not None:
         nodes = nodes.filter(pk__in=NODE_ID.findall(node_ids))
     return answers.answer(answers.nodes_v2(nodes, agent_states(request.auth)))
+
+
+@api.get("/top")
+def top_nodes(
+    request: ApiRequest,
+    check: str,
+    metric: str,
+    key: str = "",
+    by: str = "mean",
+    hours: Hours = 24,
+    limit: int = 10,
+    ascending: bool = False,
+    query: str = "*",
+) -> HttpResponse:
+    """The nodes that `query` means with the greatest values of a metric, and all of them together.
+
+    A node's value is its mean, min, max, sum or count over the last closed `hours`, or its latest.
+    """
+    rank = idl.Rank(check=check, key=key, metric=metric, by=by, limit=limit, ascending=ascending)
+    return answers.answer(top.top(request.auth, find_nodes(request.auth, query), rank, hours))
