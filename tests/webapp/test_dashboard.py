@@ -16,7 +16,7 @@ from webapp.accounts.keys import find_key
 from webapp.accounts.models import Membership
 from webapp.nodes.models import NodeEvent
 
-SERIES = "check=cpu&key=&metrics=cpu_user&from=1000&to=2000&points=100"
+SERIES = 'ask=[{"check":"cpu","metrics":["cpu_user"],"points":100}]&from=1000&to=2000'
 
 
 class DashboardTestCase(TenantTestCase):
@@ -159,8 +159,8 @@ class SeriesTestCase(DashboardTestCase):
         values = struct.pack("<2d", 1.5, float("nan"))
         column = idl.Column(name="cpu_user", kind="float", values=values, minimum=b"", maximum=b"", texts=[])
         found = idl.Series(times=struct.pack("<2q", 1000, 1500), columns=[column], resolution="raw")
-        self.services.query = lambda *_: found  # type: ignore[method-assign]
-        answer = self.series().json()
+        self.services.query_many = lambda *_: [found]  # type: ignore[method-assign]
+        (answer,) = self.series().json()
         self.assertEqual(answer["resolution"], "raw")
         self.assertEqual(answer["times"], [1000, 1500])
         self.assertEqual(answer["columns"][0]["values"], [1.5, None])
@@ -168,23 +168,30 @@ class SeriesTestCase(DashboardTestCase):
 
     def test_the_question_goes_to_the_account_of_who_asks(self) -> None:
         self.series()
-        account_id, node_id, query = self.services.asked[-1]
+        account_id, node_id, (query,) = self.services.asked[-1]
         self.assertEqual((account_id, node_id), (self.account.pk, self.node.pk))
         asked = (query.check, query.key, query.metrics, query.start_ms, query.end_ms, query.max_points)
         self.assertEqual(asked, ("cpu", "", ["cpu_user"], 1000, 2000, 100))
 
     def test_more_points_than_a_screen_has_are_never_asked_for(self) -> None:
         for points in ("0", "999999999"):
-            self.series(SERIES.replace("points=100", f"points={points}"))
-            self.assertEqual(self.services.asked[-1][2].max_points, 5000)
+            self.series(SERIES.replace('"points":100', f'"points":{points}'))
+            self.assertEqual(self.services.asked[-1][2][0].max_points, 5000)
+
+    def test_the_graphs_of_a_page_are_asked_for_in_one_call(self) -> None:
+        answer = self.series('ask=[{"check":"mem","key":"k"},{"check":"cpu"}]&from=1000&to=2000').json()
+        self.assertEqual(len(answer), 2)
+        (asked,) = self.services.asked
+        self.assertEqual([(query.check, query.key) for query in asked[2]], [("mem", "k"), ("cpu", "")])
 
     def test_a_bad_question_is_400_and_says_why(self) -> None:
         for query, word in (
-            ("check=cpu&from=1&to=x", "to"),
-            ("check=cpu&from=2&to=1", "before"),
-            ("from=1&to=2", "check"),
-            ("check=cpu&to=2", "from"),
-            ("check=cpu&from=-5&to=2", "range"),
+            ("ask=[]&from=1&to=x", "to"),
+            ("ask=[]&from=2&to=1", "before"),
+            ("from=1&to=2", "ask"),
+            ("ask=[{}]&from=1&to=2", "check"),
+            ("ask=[]&to=2", "from"),
+            ("ask=[]&from=-5&to=2", "range"),
         ):
             response = self.series(query)
             self.assertEqual(response.status_code, 400, query)
@@ -263,4 +270,4 @@ class Away:
     def query(self, *_: Any) -> Any:
         raise Unavailable("away")
 
-    latest = snapshot = query
+    latest = snapshot = query_many = rank = query

@@ -47,14 +47,21 @@ def errors_as_json(view: View[P]) -> View[P]:
     return told
 
 
+class Ask(msgspec.Struct, frozen=True):
+    """What one graph shows; `points` is how many fit into it."""
+
+    check: str
+    key: str = ""
+    metrics: list[str] = []
+    points: int = POINTS_AT_MOST
+
+
 @answer
 @errors_as_json
 def series(request: HttpRequest, account: Account, node_id: str) -> HttpResponse:
-    """Columns of one check: ?check=&key=&metrics=a,b&from=ms&to=ms&points=N."""
+    """Columns of several graphs of one range: ?from=ms&to=ms&ask=[Ask, …]; a list in the order of `ask`."""
     node = get_object_or_404(account.nodes, pk=node_id)
-    found = backend.timeseries().query(account.pk, node.pk, _query(request))
-    columns = [_column(column) for column in found.columns]
-    return _json({"resolution": found.resolution, "times": _numbers("q", found.times), "columns": columns})
+    return _json(list(map(_series, backend.timeseries().query_many(account.pk, node.pk, _queries(request)))))
 
 
 @answer
@@ -77,33 +84,42 @@ def latest_of(account: Account, node_id: str) -> list[dict[str, Any]]:
     return [{**msgspec.to_builtins(result_of(state)), "time": state.time_ms} for state in states]
 
 
-def _query(request: HttpRequest) -> idl.Query:
-    check = request.GET.get("check", "")
+def _queries(request: HttpRequest) -> list[idl.Query]:
     start, end = _integer(request, "from"), _integer(request, "to")
-    if not check or end <= start:
-        raise BadQuestion("say which check, and from before to")
-    return idl.Query(
-        check=check,
-        key=request.GET.get("key", ""),
-        metrics=[name for name in request.GET.get("metrics", "").split(",") if name],
-        start_ms=start,
-        end_ms=end,
-        max_points=min(_integer(request, "points", POINTS_AT_MOST), POINTS_AT_MOST) or POINTS_AT_MOST,
-    )
+    if end <= start:
+        raise BadQuestion("from must be before to")
+    try:
+        asked = msgspec.json.decode(request.GET.get("ask", ""), type=list[Ask])
+    except msgspec.DecodeError as error:
+        raise BadQuestion(f"ask is not a list of graphs: {error}") from error
+    return [
+        idl.Query(
+            check=ask.check,
+            key=ask.key,
+            metrics=ask.metrics,
+            start_ms=start,
+            end_ms=end,
+            max_points=min(ask.points, POINTS_AT_MOST) if ask.points > 0 else POINTS_AT_MOST,
+        )
+        for ask in asked
+    ]
 
 
-def _integer(request: HttpRequest, name: str, otherwise: int | None = None) -> int:
+def _integer(request: HttpRequest, name: str) -> int:
     try:
         value = int(request.GET[name])
     except KeyError:
-        if otherwise is not None:
-            return otherwise
         raise BadQuestion(f"{name} is missing") from None
     except ValueError:
         raise BadQuestion(f"{name} is not a whole number") from None
     if not 0 <= value <= LATEST_MS:
         raise BadQuestion(f"{name} is out of range")
     return value
+
+
+def _series(found: idl.Series) -> dict[str, Any]:
+    columns = [_column(column) for column in found.columns]
+    return {"resolution": found.resolution, "times": _numbers("q", found.times), "columns": columns}
 
 
 def _column(column: idl.Column) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 import uPlot from "uplot";
 
 import { cssColour, element, find, setText } from "./dom";
-import { broken, Points, type Metrics, type Reply } from "./points";
+import { broken, Points, type Metrics } from "./points";
+import type { Ask, SeriesReader } from "./series";
 import type { Window } from "./span";
 import type { Line, Spec } from "./specs";
 import { fillTable, saveCsv } from "./table";
@@ -11,7 +12,7 @@ import { format, moment, span, tick, timeTicks, UNIT_WORDS, type Unit } from "./
 type Values = (number | null)[];
 
 export interface Board {
-  node: string;
+  readonly series: SeriesReader;
   zoom(from: number, to: number): void;
   reset(): void;
 }
@@ -223,9 +224,8 @@ export class Graph {
     this.window = window;
     this.root.setAttribute("aria-busy", "true");
     try {
-      const reply = await fetch(this.address(window), { signal: this.loading.signal });
-      if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
-      this.points = new Points((await reply.json()) as Reply, this.metrics);
+      const reply = await this.board.series.read(this.ask(), window, this.loading.signal);
+      this.points = new Points(reply, this.metrics);
       this.say(this.points.times.length === 0 ? "No data in this range" : "");
       this.draw();
     } catch (error) {
@@ -234,12 +234,9 @@ export class Graph {
     this.root.removeAttribute("aria-busy");
   }
 
-  private address({ from, to }: Window): string {
-    const query = new URLSearchParams({ check: this.spec.check, key: this.spec.key, metrics: this.metrics.join(",") });
-    query.set("from", String(Math.round(from)));
-    query.set("to", String(Math.round(to)));
-    query.set("points", String(Math.max(60, Math.round(this.plot.clientWidth / PIXELS_A_POINT))));
-    return `/nodes/${this.board.node}/series?${query}`;
+  private ask(): Ask {
+    const points = Math.max(60, Math.round(this.plot.clientWidth / PIXELS_A_POINT));
+    return { check: this.spec.check, key: this.spec.key, metrics: this.metrics, points };
   }
 
   private say(text: string): void {

@@ -1,6 +1,7 @@
 // The node page: graphs over one range of time that is kept in the address, moved on by the node's stream.
 import { embedded, find, onTheme, setText, typing } from "./dom";
 import { Graph, type Board } from "./graph";
+import { SeriesReader } from "./series";
 import { DEFAULT, Span } from "./span";
 import { order, specOf, type Spec } from "./specs";
 import { Stream, type Frame, type Link, type Result } from "./stream";
@@ -18,7 +19,7 @@ interface Latest extends Result {
 const id = (result: { check: string; key: string }): string => `${result.check} ${result.key}`;
 
 class NodePage implements Board {
-  readonly node: string;
+  readonly series: SeriesReader;
   private readonly results = new Map<string, Latest>();
   private readonly graphs = new Map<string, Graph>();
   private readonly stream: Stream;
@@ -29,7 +30,8 @@ class NodePage implements Board {
   private moved = 0;
 
   constructor(private readonly root: HTMLElement) {
-    this.node = root.dataset["node"] ?? "";
+    const node = root.dataset["node"] ?? "";
+    this.series = new SeriesReader(node);
     this.times = root.querySelectorAll<HTMLTimeElement>(".history time");
     for (const latest of embedded<Latest[]>("latest")) this.results.set(id(latest), latest);
     this.controls();
@@ -39,7 +41,7 @@ class NodePage implements Board {
     this.stream = new Stream(
       root.dataset["ticket"] ?? "",
       { frame: (frame) => this.take(frame), gap: () => this.load(), link: (state) => this.link(state) },
-      this.node,
+      node,
     );
     for (const time of this.times) time.title = new Date(time.dateTime).toLocaleString();
     this.tick();
@@ -70,11 +72,12 @@ class NodePage implements Board {
     const fresh = specs.sort(order).filter((spec) => !this.graphs.has(id(spec)));
     find("#silence", this.root).hidden = this.results.size > 0;
     find("#board", this.root).hidden = this.results.size === 0;
+    const window = this.span.window(Date.now());
     for (const spec of fresh) {
-      const graph = new Graph(spec, this, template, this.span.window(Date.now()));
+      const graph = new Graph(spec, this, template, window);
       this.graphs.set(id(spec), graph);
       this.place(graph);
-      void graph.load(this.span.window(Date.now()));
+      void graph.load(window);
     }
   }
 
