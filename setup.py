@@ -43,7 +43,6 @@ setup(
         "sentry-sdk",
         "thriftpy2",
         "twisted[tls]",
-        "uvloop",
         "zstandard",
     ],
     extras_require={

@@ -16,13 +16,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-import uvloop
-from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from eventframework.catalogue import StateChanged
+from picket import reactor as picket_reactor
 
 PARTITIONS = 16
 WINDOW = 200
@@ -163,7 +162,7 @@ async def answer(work: Work) -> None:
 
 def main(kind: str, place: str) -> None:
     """Run the reactor for as long as there are commands."""
-    asyncioreactor.install(uvloop.new_event_loop())
+    picket_reactor.install()
     from twisted.internet import reactor as installed
 
     reactor: Any = installed

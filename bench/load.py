@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-import uvloop
-
 from bench.child import Child, child
 from bench.errors import BenchError
 from bench.fleet import Fleet, Identity, Target
@@ -56,7 +54,7 @@ def process() -> Iterator[Load]:
 
 def main() -> None:
     """Answer commands until the input ends."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner() as runner:
         fleet: Fleet | None = None
         for line in sys.stdin:
             name, *arguments = json.loads(line)

@@ -7,16 +7,13 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.process import reapAllProcesses
 from twisted.internet.protocol import ProcessProtocol
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from picket.reactor import Reactor
 
 RESTART_S = 5.0
-REAP_S = 0.2
 
 log = Logger(namespace="agent")
 
@@ -34,15 +31,10 @@ class AgentProcess:
         self._child: _Child | None = None
         self._restart: IDelayedCall | None = None
         self._stopping = False
-        # uvloop keeps the wake-up of SIGCHLD for itself, so Twisted does not hear of a child's end.
-        self._reaping = LoopingCall(reapAllProcesses)
-        self._reaping.clock = reactor
 
     def start(self) -> None:
         """Start the agent; its messages go to the log file."""
         self._restart = None
-        if not self._reaping.running:
-            self._reaping.start(REAP_S)
         self._child = _Child(self._ended)
         with self._log_file.open("ab") as log_file:
             descriptors = {0: "w", 1: log_file.fileno(), 2: log_file.fileno()}
@@ -57,7 +49,6 @@ class AgentProcess:
             self._restart.cancel()
         if self._child is not None:
             await self._child.terminate()
-        self._reaping.stop()
 
     def _ended(self, reason: Failure) -> None:
         self._child = None

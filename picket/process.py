@@ -1,4 +1,4 @@
-"""A server process: the asyncio reactor on uvloop, and something that starts and stops on it.
+"""A server process: the asyncio reactor, and something that starts and stops on it.
 
 SIGTERM and SIGINT let it finish what is under way, for DRAIN_S at most; a second one ends it at once.
 """

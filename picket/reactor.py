@@ -1,5 +1,6 @@
-"""The reactor of every server process, asyncio's on uvloop, and the name by which this package knows it."""
+"""The reactor of every server process, asyncio's, and the name by which this package knows it."""
 
+import asyncio
 from typing import Any, TypeAlias
 
 Reactor: TypeAlias = Any
@@ -7,8 +8,10 @@ Reactor: TypeAlias = Any
 
 
 def install() -> None:
-    """Make it the process's reactor; call it before importing what takes any reactor (twisted.web)."""
-    import uvloop
+    """Make it the process's reactor; call it before importing what takes any reactor (twisted.web).
+
+    The loop is asyncio's own: see docs/decisions/009-asyncios-own-loop.md.
+    """
     from twisted.internet import asyncioreactor
 
-    asyncioreactor.install(uvloop.new_event_loop())
+    asyncioreactor.install(asyncio.SelectorEventLoop())

@@ -1,8 +1,7 @@
 """What every test shares: the reactor, installed before anything imports it, and the real engines."""
 
-import uvloop
-from twisted.internet import asyncioreactor
+from picket import reactor
 
-asyncioreactor.install(uvloop.new_event_loop())
+reactor.install()
 
 pytest_plugins = ["tests.engines", "tests.product"]

@@ -1,6 +1,6 @@
 """The processes of a load: its publisher, its consumers, or both in one.
 
-They run as Picket's own do: Twisted's asyncio reactor on uvloop, started and stopped by `picket.process`.
+They run as Picket's own do: Twisted's asyncio reactor, started and stopped by `picket.process`.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
