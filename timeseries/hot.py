@@ -13,8 +13,12 @@ from pathlib import Path
 from threading import Lock
 
 from timeseries.frames import Frame
-from timeseries.segment import OFFSET_BITS, NodeKey, Places, Segment
+from timeseries.segment import OFFSET_BITS, Segment
+from timeseries.segment_index import NodeKey, Places
 from timeseries.store import HOUR_MS, Hour
+
+KEPT_HOURS = 2
+"""How much later than a segment's hour it is when the segment may go."""
 
 
 class HotFrames:
@@ -34,13 +38,14 @@ class HotFrames:
         self._segments = [Segment(path) for path in sorted(self._folder.glob("*.frames"))]
         for segment in self._segments:
             for key in segment.nodes():
-                for time_ms, offset, _ in segment.places(key).tolist():
-                    self._came(key, time_ms, segment.first_mark + offset)
+                for start_ms, offset in segment.hours(key).items():
+                    self._came(key, start_ms, segment.first_mark + offset)
 
     def thd_close(self) -> None:
         """Let go of every file."""
         segments, self._segments = self._segments, []
         for segment in segments:
+            segment.thd_index()
             segment.close()
 
     def nodes(self) -> set[NodeKey]:
@@ -105,18 +110,23 @@ class HotFrames:
     def thd_drop(self) -> int:
         """Remove the oldest segments that have no due hours; returns the first mark there still is.
 
-        Runs in the thread that reads, so that nothing reads what is removed.
+        One whose hour ended less than an hour ago stays, for the newest frames are looked for here. Runs in
+        the thread that reads, so that nothing reads what is removed.
         """
-        while len(self._segments) > 1 and not self._is_due(self._segments[0]):
+        hour = self._now_ms() // HOUR_MS
+        while len(self._segments) > 1 and self._is_done(self._segments[0], hour):
             with self._lock:
                 oldest, *self._segments = self._segments
-            oldest.close()
-            oldest.path.unlink()
+            oldest.thd_remove()
         return self._segments[0].first_mark if self._segments else 0
 
-    def _is_due(self, segment: Segment) -> bool:
+    def _is_done(self, segment: Segment, hour: int) -> bool:
+        if hour - (segment.first_mark >> OFFSET_BITS) < KEPT_HOURS:
+            return False
         with self._lock:
-            return any(segment.hours(key) & self._due.get(key, {}).keys() for key in segment.nodes())
+            return not any(
+                segment.hours(key).keys() & self._due.get(key, {}).keys() for key in segment.nodes()
+            )
 
     def _came(self, key: NodeKey, time_ms: int, mark: int) -> None:
         self._due.setdefault(key, {})[time_ms // HOUR_MS * HOUR_MS] = mark
@@ -131,6 +141,8 @@ class HotFrames:
         """The segment of this hour, or of a later one when the clock was set back."""
         number = self._now_ms() // HOUR_MS
         if not self._segments or self._segments[-1].first_mark >> OFFSET_BITS < number:
+            for former in self._segments[-1:]:
+                former.thd_index()
             segment = Segment(self._folder / f"{number:010d}.frames")
             with self._lock:
                 self._segments = [*self._segments, segment]

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from twisted.logger import Logger
 
 from timeseries.frames import Frame
+from timeseries.segment_index import NodeKey, Places, SegmentIndex
 from timeseries.store import HOUR_MS
 
 MARK = b"\x93PF1"
@@ -29,16 +29,13 @@ _HEAD = struct.Struct("<4sI")
 _FIELDS = struct.Struct("<qqHHHI")
 _LEAST = _HEAD.size + _FIELDS.size
 
-NodeKey = tuple[str, str]
-"""(account_id, node_id)."""
-
-Places = NDArray[np.int64]
-"""Rows of (time_ms, offset, length), in the order of arrival."""
-
 Noted = tuple[NodeKey, tuple[int, int, int]]
 """A node, and one such row of its."""
 
 OFFSET_BITS = 40
+UNINDEXED_BYTES = 100_000_000
+"""Past so many the index goes on; they are what a start after a kill has to read."""
+
 NOWHERE: Places = np.empty((0, 3), dtype=np.int64)
 
 
@@ -51,6 +48,7 @@ class Segment:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         self.size = 0
+        self._index = SegmentIndex(path.with_suffix(".index"))
         self._places: dict[NodeKey, array[int]] = {}
         self._thd_load()
 
@@ -73,16 +71,31 @@ class Segment:
         self.size = offset
         for key, place in places:
             self._note(key, place)
+        if self.size - self._index.end > UNINDEXED_BYTES:
+            self.thd_index()
         return places
+
+    def thd_index(self) -> None:
+        """Write the index of what is not in it yet; in the thread that appends."""
+        if self.size > self._index.end:
+            self._index.thd_add({key: self.places(key) for key in self.nodes()}, self.size)
+
+    def thd_remove(self) -> None:
+        """Let go of the file, and remove it with its index."""
+        self.close()
+        self.path.unlink()
+        self._index.path.unlink(missing_ok=True)
 
     @property
     def first_mark(self) -> int:
         """The mark of the first place here; those of later segments are greater, whatever their offset."""
         return int(self.path.stem) << OFFSET_BITS
 
-    def hours(self, key: NodeKey) -> set[int]:
-        """The starts of the hours (ms) that a node has frames of."""
-        return set((self.places(key)[:, 0] // HOUR_MS * HOUR_MS).tolist())
+    def hours(self, key: NodeKey) -> dict[int, int]:
+        """The starts of the hours (ms) that a node has frames of, and the offset of the last of each."""
+        places = self.places(key)[::-1]
+        starts, last = np.unique(places[:, 0] // HOUR_MS * HOUR_MS, return_index=True)
+        return dict(zip(starts.tolist(), places[last, 1].tolist(), strict=True))
 
     def nodes(self) -> list[NodeKey]:
         """Those that have frames here."""
@@ -125,9 +138,11 @@ class Segment:
     def _thd_load(self) -> None:
         """Find every record there is, and cut off what comes after the last."""
         found = os.fstat(self._file).st_size
-        if found:
+        self._places = self._index.thd_load(found)
+        self.size = self._index.end
+        if found > self.size:
             with mmap.mmap(self._file, found, access=mmap.ACCESS_READ) as data:
-                for key, place in _scan(data):
+                for key, place in _scan(data, self.size):
                     self._note(key, place)
                     self.size = place[1] + place[2]
         if found > self.size:
@@ -161,9 +176,9 @@ def decode_record(record: bytes) -> Frame | None:
     return Frame(account.decode(), node.decode(), origin.decode(), time_ms, received_ms, payload)
 
 
-def _scan(data: mmap.mmap) -> Iterator[Noted]:
-    """Every whole record: whose it is, and (time_ms, offset, length)."""
-    offset = data.find(MARK)
+def _scan(data: mmap.mmap, begin: int) -> Iterator[Noted]:
+    """Every whole record from `begin` on: whose it is, and (time_ms, offset, length)."""
+    offset = data.find(MARK, begin)
     while 0 <= offset <= len(data) - _LEAST:
         time_ms, _, account, node, origin, payload = _FIELDS.unpack_from(data, offset + _HEAD.size)
         length = _LEAST + account + node + origin + payload

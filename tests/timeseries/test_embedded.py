@@ -19,7 +19,8 @@ from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame
 from timeseries.hot import HotFrames
-from timeseries.segment import Segment, encode_record
+from timeseries.segment import OFFSET_BITS, Segment, encode_record
+from timeseries.segment_index import SegmentIndex
 from timeseries.store import HOUR_MS
 
 KEY = (ACCOUNT, NODE)
@@ -116,7 +117,7 @@ def test_every_hour_has_a_segment_and_a_clock_set_back_goes_on_in_the_newest(fol
     for hour in (10, 11, 9):
         now[0] = hour * HOUR_MS
         hot.thd_append([frame(hour)])
-    assert [path.stem for path in sorted(folder.iterdir())] == ["0000000010", "0000000011"]
+    assert [path.stem for path in sorted(folder.glob("*.frames"))] == ["0000000010", "0000000011"]
     hot.thd_close()
     hot.thd_open()
     assert [one.time_ms for one in hot.thd_read(KEY, 0, ALL)] == [9, 10, 11]
@@ -134,6 +135,100 @@ def test_a_frame_that_came_again_in_another_hour_is_read_once_as_it_came_last(fo
     latest = hot.thd_latest(KEY, ALL)
     assert latest is not None
     assert latest.payload == b"last"
+    hot.thd_close()
+
+
+def indexed(path: Path, *parts: list[Frame]) -> Path:
+    """A segment with the parts, and its index with a chunk of each."""
+    segment = Segment(path)
+    for part in parts:
+        segment.thd_append(part)
+        segment.thd_index()
+    segment.close()
+    return path.with_suffix(".index")
+
+
+def without_scan(path: Path) -> list[Frame]:
+    """The same as `kept`, where nothing may be looked for in the segment itself."""
+    with mock.patch("timeseries.segment._scan", side_effect=AssertionError):
+        return kept(path)
+
+
+def test_a_segment_with_an_index_is_opened_without_reading_it(folder: Path) -> None:
+    indexed(folder / "5.frames", FRAMES[:10], FRAMES[10:])
+    assert without_scan(folder / "5.frames") == FRAMES
+
+
+def test_what_came_after_the_index_is_found_and_joins_it(folder: Path) -> None:
+    path = folder / "5.frames"
+    indexed(path, FRAMES[:10])
+    segment = Segment(path)
+    segment.thd_append(FRAMES[10:20])
+    segment.close()
+    assert kept(path) == FRAMES[:20]
+    indexed(path, FRAMES[20:])
+    assert without_scan(path) == FRAMES
+
+
+def test_the_index_goes_on_by_itself_while_a_segment_grows(folder: Path) -> None:
+    path = folder / "5.frames"
+    with mock.patch("timeseries.segment.UNINDEXED_BYTES", 10 * len(encode_record(FRAMES[10]))):
+        segment = Segment(path)
+        for one in FRAMES:
+            segment.thd_append([one])
+        segment.close()
+    assert SegmentIndex(path.with_suffix(".index")).thd_load(path.stat().st_size).keys() == {KEY}
+    assert kept(path) == FRAMES
+
+
+@given(st.data())
+@settings(max_examples=100, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_becomes_of_the_index_the_frames_are_found(folder: Path, data: st.DataObject) -> None:
+    path = folder / "5.frames"
+    path.unlink(missing_ok=True)
+    path.with_suffix(".index").unlink(missing_ok=True)
+    index = indexed(path, FRAMES[:20], FRAMES[20:])
+    content = bytearray(index.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content)))]
+    else:
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
+    index.write_bytes(content)
+    assert kept(path) == FRAMES
+    segment = Segment(path)
+    segment.thd_index()
+    segment.close()
+    assert without_scan(path) == FRAMES
+
+
+def test_an_index_of_more_than_there_is_does_not_count(folder: Path) -> None:
+    path = folder / "5.frames"
+    indexed(path, FRAMES[:10], FRAMES[10:])
+    os.truncate(path, path.stat().st_size - 1)
+    assert kept(path) == FRAMES[:-1]
+
+
+def test_a_disk_that_refuses_the_index_loses_nothing(folder: Path) -> None:
+    with mock.patch.object(os, "fdopen", side_effect=FULL):
+        indexed(folder / "5.frames", FRAMES)
+    assert kept(folder / "5.frames") == FRAMES
+
+
+def test_a_segment_stays_for_an_hour_after_its_own_and_goes_with_its_index(folder: Path) -> None:
+    now = [10 * HOUR_MS]
+    hot = HotFrames(folder, lambda: now[0])
+    hot.thd_open()
+    for hour in (10, 11):
+        now[0] = hour * HOUR_MS
+        hot.thd_append([frame(now[0])])
+    for due in hot.due(lambda _: True):
+        hot.settle(due)
+    now[0] = 12 * HOUR_MS - 1
+    hot.thd_drop()
+    assert len(hot.thd_read(KEY, 0, 12 * HOUR_MS)) == 2
+    now[0] += 1
+    assert hot.thd_drop() >> OFFSET_BITS == 11
+    assert [path.name for path in folder.iterdir()] == ["0000000011.frames"]
     hot.thd_close()
 
 
