@@ -132,14 +132,11 @@ class RabbitRun(Run):
         super().__init__(folder, msgspec.structs.replace(load, url=through if proxied else self._url))
 
     def __enter__(self) -> Self:
-        """Consumers first; the publisher when the queues have settled."""
+        """All at once, in a vhost without any queue."""
         with ExitStack() as undo:
             undo.push(self.__exit__)
-            self.start(*CONSUMERS)
-            self.await_ready(*CONSUMERS)
-            rabbitmq.settle(self.broker.running)
-            self.start(PUBLISHER)
-            self.await_ready(PUBLISHER)
+            self.start(*self.roles)
+            self.await_ready(*self.roles)
             undo.pop_all()
         return self
 
