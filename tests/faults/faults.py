@@ -6,10 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ops.engines import rabbitmq
-from tests.faults.counts import missing
-from tests.faults.load import BATCH, KIND_OF, confirmed, delivered
+from tests.faults.load import BATCH, KIND_OF
 from tests.faults.run import PUBLISHER, RabbitRun
-from tests.product import eventually
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def kill_broker(run: RabbitRun) -> None:
 def cut(run: RabbitRun) -> None:
     """Each connection is reset, and again as soon as they are back."""
     assert run.proxy.cut()
-    eventually(lambda: run.proxy.connections >= 2 * len(run.processes) - 2)
+    run.eventually(lambda: run.proxy.connections >= 2 * len(run.processes) - 2)
     assert run.proxy.cut()
 
 
@@ -51,12 +49,13 @@ def black_hole(run: RabbitRun) -> None:
 
 def hang_consumer(run: RabbitRun) -> None:
     """The owner of the partitions hangs for six heartbeats; others take over what it held within three."""
-    owner = next(call.process for call in reversed(delivered(run.folder)) if KIND_OF[call.tag] == BATCH)
+    calls = run.record.look().calls
+    owner = next(call.process for call in reversed(calls) if KIND_OF[call.tag] == BATCH)
     run.send(owner, signal.SIGSTOP)
     began = time.monotonic()
     time.sleep(1)
-    held = confirmed(run.folder)
-    eventually(lambda: not missing(run.load, run.folder, held), within_s=3 * run.load.heartbeat_s + 2)
+    held = run.record.look().due - run.record.handled
+    run.eventually(lambda: held <= run.record.look().handled, within_s=3 * run.load.heartbeat_s + 2)
     run.told.append(f"taken over after {time.monotonic() - began:.1f} s")
     time.sleep(max(0, 6 * run.load.heartbeat_s - (time.monotonic() - began)))
     run.send(owner, signal.SIGCONT)
@@ -82,11 +81,11 @@ def _alarm(run: RabbitRun, begin: list[str], end: list[str]) -> None:
     rabbitmq.control(run.broker.running, *begin)
     run.send(PUBLISHER, signal.SIGCONT)
     time.sleep(1)
-    before = run.lines("confirmed")
+    before = run.confirmed
     time.sleep(4 * run.load.heartbeat_s)
-    assert run.lines("confirmed") == before
+    assert run.confirmed == before
     rabbitmq.control(run.broker.running, *end)
-    eventually(lambda: run.lines("confirmed") > before)
+    run.eventually(lambda: run.confirmed > before)
 
 
 def kill_consumer(run: RabbitRun) -> None:

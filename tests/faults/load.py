@@ -121,33 +121,6 @@ class Lines:
         os.write(self._file, (" ".join(map(str, line)) + "\n").encode())
 
 
-def published(folder: Path) -> set[Sent]:
-    """What was published, at least once."""
-    return {Sent(kind, int(number)) for kind, number in _lines(folder / "published")}
-
-
-def confirmed(folder: Path) -> set[Sent]:
-    """What the broker has confirmed."""
-    return {Sent(kind, int(number)) for kind, number, _ in _lines(folder / "confirmed")}
-
-
-def slowest_ms(folder: Path) -> int:
-    """How long the slowest publish took to its confirm."""
-    return max(int(waited_ms) for _, _, waited_ms in _lines(folder / "confirmed"))
-
-
-def delivered(folder: Path) -> list[Delivered]:
-    """Every call of a handler so far, in order."""
-    return [
-        Delivered(tag, int(number), int(partition), int(lag_ms), process)
-        for tag, number, partition, lag_ms, process in _lines(folder / "delivered")
-    ]
-
-
-def _lines(path: Path) -> list[list[str]]:
-    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
-
-
 def uptime_ms() -> int:
     """The one clock that all processes of a machine share."""
     return time.monotonic_ns() // 1_000_000

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import ClassVar, Self
@@ -20,10 +21,12 @@ from eventframework.declare import WAITS_S, wait_name
 from eventframework.topology import DEAD
 from ops.cluster import CHECKOUT
 from ops.engines import rabbitmq
+from ops.engines.processes import tail
 from tests.engines import Private
 from tests.faults.counts import Counts, count
 from tests.faults.load import TOPOLOGY, Load
 from tests.faults.proxy import Proxy
+from tests.faults.record import Record
 from tests.product import environment, eventually
 
 PUBLISHER = "publisher"
@@ -40,6 +43,7 @@ class Run(ABC):
         self.load = load
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.told: list[str] = []
+        self.record = Record(folder)
         load.save(folder)
 
     @abstractmethod
@@ -75,7 +79,7 @@ class Run(ABC):
     def await_ready(self, *names: str) -> None:
         """Return once they are connected."""
         for name in names:
-            eventually(lambda name=name: self._is_ready(name), within_s=30)  # type: ignore[misc]
+            self.eventually(lambda name=name: self._is_ready(name), within_s=30)  # type: ignore[misc]
 
     def _is_ready(self, name: str) -> bool:
         assert self.processes[name].poll() is None, (self.folder / f"{name}.log").read_text()
@@ -88,18 +92,21 @@ class Run(ABC):
             self.processes[name].wait()
 
     @property
-    def progress(self) -> float:
-        """The share of the load that is confirmed."""
-        return self.lines("confirmed") / self.load.total
-
-    def lines(self, name: str) -> int:
-        """How many lines a file has."""
-        path = self.folder / name
-        return path.read_bytes().count(b"\n") if path.exists() else 0
+    def confirmed(self) -> int:
+        """How many events and batches are confirmed."""
+        return len(self.record.look().confirmed)
 
     def await_progress(self, share: float, within_s: float = 180) -> None:
         """Return once that share of the load is confirmed."""
-        eventually(lambda: self.progress >= share, within_s)
+        self.eventually(lambda: self.confirmed >= share * self.load.total, within_s)
+
+    def eventually(self, look: Callable[[], bool], within_s: float = 20) -> None:
+        """Return once it is so; otherwise fail with the ends of the processes' logs."""
+        try:
+            eventually(look, within_s)
+        except AssertionError as error:
+            logs = [f"{name}:\n{tail(self.folder / f'{name}.log')}" for name in self.processes]
+            raise AssertionError("\n".join([f"{error}; confirmed {self.confirmed:,}", *logs])) from error
 
     def finish(self, within_s: float = 60) -> Counts:
         """Wait until everything is confirmed and handled, stop the processes, and count.
@@ -108,12 +115,15 @@ class Run(ABC):
         """
         self.await_progress(1, within_s)
         with suppress(AssertionError):
-            eventually(lambda: count(self.load, self.folder, self.dead()).lost == 0, within_s)
+            eventually(lambda: self._count().lost == 0, within_s)
         for name in self.processes:
             self.send(name, signal.SIGTERM)
         for process in self.processes.values():
             process.wait(15)
-        return count(self.load, self.folder, self.dead(), self.left())
+        return self._count()
+
+    def _count(self) -> Counts:
+        return count(self.load, self.record.look(), self.dead(), self.left())
 
 
 class RabbitRun(Run):

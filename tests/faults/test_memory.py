@@ -10,8 +10,7 @@ import pytest
 from ops.engines import rabbitmq
 from tests.engines import Private
 from tests.faults.conftest import Report
-from tests.faults.counts import missing
-from tests.faults.load import Load, confirmed, slowest_ms
+from tests.faults.load import Load
 from tests.faults.memory import Memory
 from tests.faults.run import EmbeddedRun, RabbitRun, Run
 
@@ -87,9 +86,9 @@ def hold(run: Run, case: Case, report: Report, others: dict[str, int]) -> None:
     pids = {name: process.pid for name, process in run.processes.items()} | others
     with Memory(pids) as memory:
         run.await_progress(1, within_s=240)
-        behind = len(missing(run.load, run.folder, confirmed(run.folder))) / (2 * run.load.total)
+        behind = 1 - len(run.record.look().handled) / (2 * run.load.total)
         counts = run.finish(within_s=120)
-    slowest = slowest_ms(run.folder)
+    slowest = run.record.slowest_ms
     report(
         f"{case.name}: {counts}", str(memory), f"{behind:.0%} behind, slowest publish {slowest / 1000:.1f} s"
     )

@@ -9,8 +9,7 @@ from eventframework.event import decode_envelope
 from eventframework.policy import event_queue
 from tests.engines import Private
 from tests.faults.conftest import Report
-from tests.faults.counts import first_of_each
-from tests.faults.load import MAIL, Load, Loaded, delivered
+from tests.faults.load import MAIL, Load, Loaded
 from tests.faults.process import BACKOFF_S
 from tests.faults.run import RabbitRun
 from tests.faults.test_faults import LONG, SHORT
@@ -32,7 +31,7 @@ def test_poison_ends_in_the_dead_letters_and_holds_nothing_up(
     with RabbitRun(broker, folder, load) as run:
         counts = run.finish(within_s=load.total / load.per_s + 60)
         letters = run.letters()
-    lags = sorted(call.lag_ms for call in first_of_each(delivered(folder)))
+    lags = sorted(call.lag_ms for call in run.record.first)
     report(f"poison among them: {counts}", f"lag p99 {lags[len(lags) * 99 // 100]} ms, at most {lags[-1]} ms")
     poison = {number for number in range(load.events) if load.is_poison(number)}
     assert counts.published == counts.confirmed == load.total
