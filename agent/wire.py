@@ -57,6 +57,7 @@ class Code:
     BAD_ENCODING = "bad_encoding"
     BAD_TIME = "bad_time"
     KEY_REVOKED = "key_revoked"
+    NODE_DELETED = "node_deleted"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
     STOPPING = "stopping"

@@ -16,7 +16,7 @@ from agent_gateway.batcher import Batcher
 from agent_gateway.connection import Connection
 from agent_gateway.session import Directory, Session
 from agent_gateway.tls import TlsFiles, context_factory
-from eventframework.catalogue import AgentConnected, AgentDisconnected, KeyRevoked
+from eventframework.catalogue import AgentConnected, AgentDisconnected, KeyRevoked, NodeDeleted
 from eventframework.clock import Clock, sleep, within
 from eventframework.errors import BrokerUnavailable, EventError
 from eventframework.event import Event
@@ -63,6 +63,7 @@ class Gateway:
         self._sweeping = LoopingCall(self._sweep)
         self._sweeping.clock = clock  # type: ignore[assignment]
         bus.subscribe(KeyRevoked, self._key_revoked, Policy.FANOUT)
+        bus.subscribe(NodeDeleted, self._node_deleted, Policy.FANOUT)
         stats.gauge("connections", lambda: len(self._sessions))
         stats.gauge("agents", lambda: len(self._sessions) - self._strangers.total())
 
@@ -162,6 +163,11 @@ class Gateway:
         for connection, session in list(self._sessions.items()):
             if session.key == event.key and session.account_id == event.account_id:
                 connection.close(Code.KEY_REVOKED, "this key was taken away")
+
+    async def _node_deleted(self, event: NodeDeleted) -> None:
+        for connection, session in list(self._sessions.items()):
+            if (session.account_id, session.node_id) == (event.account_id, event.node_id):
+                connection.close(Code.NODE_DELETED, "this node was deleted, come again as a new one")
 
     def _hold_all(self, hold: bool) -> None:
         self._holding = hold or self._stopping

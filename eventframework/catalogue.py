@@ -52,6 +52,15 @@ class NodeUpdated(Event, frozen=True):
     changes: dict[str, list[str | None]]
 
 
+class NodeDeleted(Event, frozen=True):
+    """Published with the transaction that deleted a node: its series are to go, and its agent."""
+
+    topic = "node_deleted"
+
+    account_id: str
+    node_id: str
+
+
 class KeyRevoked(Event, frozen=True):
     """Published with the transaction that took a key away: its agents are to be disconnected at once."""
 

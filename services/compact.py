@@ -13,7 +13,12 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from eventframework import current
+from eventframework.catalogue import NodeDeleted
+from eventframework.errors import RetryLater
 from eventframework.framework import Framework
+from eventframework.policy import Policy
+from eventframework.topology import Subscription
 from picket.settings import Settings
 from services.base import Service
 from services.engines import retention
@@ -23,6 +28,8 @@ from services.periodic import Periodic
 from services.rounds import Rounds
 from services.threads import DjangoThreads
 from statslib import Stats
+from timeseries.deletion import delete_node
+from timeseries.errors import StoreUnavailable
 from timeseries.store import SHARDS, Level, TimeSeriesStore
 from webapp.leases.holder import holder
 
@@ -34,12 +41,16 @@ LEASE_MS = 120_000
 """Confirmed before a pass writes, it is good for two thirds of that, far longer than a store takes."""
 
 DRAIN_S = 2.5
+AGAIN_S = 30.0
+SURE_S = 120.0
+"""How long after a node was deleted nothing of it is on its way any more."""
 
 
 class Compact(Service):
     """Makes rows and rollups of the frames of past hours, and forgets what is older than is kept."""
 
     name = "compact"
+    subscriptions = (Subscription(NodeDeleted, Policy.SCOPED_ROUND_ROBIN, "compact"),)
     uses_django = True
     _log = Logger(namespace="services.compact")
 
@@ -64,7 +75,9 @@ class Compact(Service):
         self.parts = (Periodic(reactor, EXPIRE_S, self.expire, at_once=True),)
 
     async def setup(self) -> None:
-        """Make the thread ready."""
+        """Hear of nodes that are deleted."""
+        (taken,) = self.subscriptions
+        self._bus.subscribe(NodeDeleted, self.node_deleted, taken.policy, tag=taken.tag)
         self._thread.start()
 
     async def start(self) -> None:
@@ -87,6 +100,17 @@ class Compact(Service):
         kept = retention(self._settings, int(self._reactor.seconds() * 1000))
         for level in Level:
             self._stats.increment("rows_expired", await self._store.expire(level, kept.end_ms(level)))
+
+    async def node_deleted(self, event: NodeDeleted) -> None:
+        """Delete its series, again until nothing is left, and once more when nothing can come any more."""
+        try:
+            gone = await delete_node(self._store, event.account_id, event.node_id)
+        except StoreUnavailable as error:
+            self._log.warn("{node} is not deleted yet: {error}", node=event.node_id, error=error)
+            raise RetryLater(AGAIN_S) from error
+        if not gone or self._reactor.seconds() < current().time_ms / 1000 + SURE_S:
+            raise RetryLater(AGAIN_S)
+        self._stats.increment("nodes_deleted")
 
     async def _round(self) -> bool:
         """Have a turn at each shard; whether there was work, so that there may be more."""

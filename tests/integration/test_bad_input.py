@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from twisted.internet import reactor
-from twisted.internet.threads import deferToThread
+from twisted.internet.defer import Deferred
+from twisted.internet.threads import blockingCallFromThread, deferToThread
 from twisted.trial.unittest import TestCase
 
 from agent import wire
 from agent_gateway.gateway import Gateway
+from eventframework.catalogue import NodeDeleted
+from eventframework.event import Event
 from eventframework.framework import Framework
 from eventframework.memory import MemoryBroker
 from eventframework.policy import Share
@@ -210,6 +213,22 @@ class BadInputTest(TestCase):
 
     async def test_an_unknown_encoding_is_refused(self) -> None:
         self.assertEqual(await self.refused_after("lzma", b"{}"), "bad_encoding")
+
+    async def test_the_agent_of_a_deleted_node_is_disconnected_and_no_other(self) -> None:
+        def talk(client: AgentClient) -> str:
+            client.hello(KEY, "m")
+            for account_id, node_id in (("a1", "n2"), ("a2", "n1")):
+                self.tell(NodeDeleted(account_id=account_id, node_id=node_id))
+            client.frame(1, GOOD)
+            client.wait_for({1})
+            self.tell(NodeDeleted(account_id="a1", node_id="n1"))
+            return client.expect("error").words[0]
+
+        self.assertEqual(await self.say(talk), "node_deleted")
+
+    def tell(self, event: Event) -> None:
+        publish: Any = lambda: Deferred.fromCoroutine(self.bus.publish(event))  # noqa: E731
+        blockingCallFromThread(cast(Any, reactor), publish)
 
     async def test_half_a_frame_then_silence_is_incomplete(self) -> None:
         code = await self.error_after(b"frame 1 json 100\n{", hello=True)

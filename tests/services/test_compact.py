@@ -9,13 +9,18 @@ from django.db import OperationalError
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
+from eventframework.catalogue import NodeDeleted
+from eventframework.errors import RetryLater
+from eventframework.event import Envelope, handle_in_context
+from eventframework.policy import Policy
 from picket.settings import Settings
 from services import paced
 from services.base import drain, set_up, start, stop
-from services.compact import LEASE_MS, Compact
+from services.compact import AGAIN_S, LEASE_MS, SURE_S, Compact
 from statslib import Stats
 from tests.services.steps import InThisThread
 from tests.timeseries.samples import ACCOUNT, measured, result
+from timeseries.errors import StoreUnavailable
 from timeseries.memory import MemoryStore
 from timeseries.retention import DAYS, LATE_DAYS
 from timeseries.store import DAY_MS, HOUR_MS, SHARDS, Level, shard_of
@@ -34,6 +39,19 @@ class Reactor(Clock):
         call(*arguments)
 
 
+class Bus:
+    """Brings events to whom it may concern."""
+
+    def subscribe(self, event: Any, handler: Any, policy: Policy, *, tag: str) -> None:
+        assert (event, policy, tag) == (NodeDeleted, Policy.SCOPED_ROUND_ROBIN, "compact")
+        self.handler = handler
+
+    async def bring(self, event: NodeDeleted, age_s: float) -> None:
+        time_ms = NOW_MS - int(age_s * 1000)
+        handle_in_context(Envelope("1", event.topic, 1, time_ms, event))
+        await self.handler(event)
+
+
 class Set:
     """Instances over one store and one database."""
 
@@ -41,6 +59,7 @@ class Set:
         self.reactor = Reactor()
         self.reactor.rightNow = NOW_MS / 1000
         self.store, self.threads = MemoryStore(self.reactor), InThisThread()
+        self.bus = Bus()
         self.running: list[Compact] = []
 
     def run(self, coroutine: Any) -> Any:
@@ -53,7 +72,7 @@ class Set:
         values = {"broker": {"kind": "rabbitmq"}, "compact": {"every_s": EVERY_S, "share": 1}}
         made = Compact(
             reactor=self.reactor,
-            bus=cast(Any, None),
+            bus=cast(Any, self.bus),
             store=self.store,
             threads=cast(Any, self.threads),
             stats=stats,
@@ -167,3 +186,41 @@ def test_rows_older_than_is_kept_are_forgotten_by_their_level(house: Set) -> Non
         asked_ms = NOW_MS - (days + LATE_DAYS) * DAY_MS
         assert asked_ms - 31 * DAY_MS <= calls[level] <= asked_ms
         assert level.period(calls[level]) == calls[level]
+
+
+def deleted(house: Set, node: str, age_s: float) -> Any:
+    """What the handler ends with."""
+    outcome = house.run(house.bus.bring(NodeDeleted(account_id=ACCOUNT, node_id=node), age_s))
+    return outcome and outcome.value
+
+
+def test_the_series_of_a_deleted_node_are_gone_when_the_event_is_done(house: Set) -> None:
+    stats = house.start()
+    house.write(*NODES[:2])
+    house.look()
+    house.write(*NODES[:2], age_ms=0)
+    early = deleted(house, NODES[0], 0)
+    assert isinstance(early, RetryLater)
+    assert early.delay_s == AGAIN_S
+    house.write(NODES[0])  # It was on its way.
+    assert deleted(house, NODES[0], SURE_S) is None
+    for node, left in ((NODES[0], False), (NODES[1], True)):
+        assert bool(house.run(house.store.keys(ACCOUNT, node))) is left
+        assert bool(house.run(house.store.read(ACCOUNT, node, 0, NOW_MS + 1))) is left
+    assert counted(stats, "nodes_deleted") == 1
+
+
+def test_a_node_is_deleted_again_while_something_is_left_or_the_store_is_away(house: Set) -> None:
+    stats = house.start()
+    house.write(NODES[0])
+
+    async def away(*_: Any) -> None:
+        raise StoreUnavailable("away")
+
+    async def nothing(*_: Any) -> None:
+        pass
+
+    for delete in (away, nothing):
+        with mock.patch.object(house.store, "delete", delete):
+            assert isinstance(deleted(house, NODES[0], SURE_S), RetryLater)
+    assert counted(stats, "nodes_deleted") == 0

@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
+from eventframework.catalogue import NodeDeleted
 from rpc import errors, idl
-from tests.webapp.base import TenantTestCase
+from tests.webapp.base import TenantTestCase, outboxed
 from timeseries.store import HOUR_MS
 from webapp import backend
 from webapp.accounts.keys import NewKey, create_key
@@ -98,6 +99,30 @@ class NodesTest(TenantTestCase):
     @property
     def bearer(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.key.bearer_token}"}
+
+
+class DeleteNodeTest(TenantTestCase):
+    def delete(self, node_id: str, key: NewKey | None = None) -> Any:
+        bearer = f"Bearer {(key or self.key).bearer_token}"
+        return self.client.delete(f"/2.0/nodes/{node_id}", headers={"Authorization": bearer})
+
+    def test_a_node_is_deleted_and_an_event_tells_of_it(self) -> None:
+        self.assertEqual(self.delete(self.node.pk).status_code, 204)
+        self.assertFalse(self.account.nodes.exists())
+        self.assertEqual(outboxed(), [NodeDeleted(account_id=self.account.pk, node_id=self.node.pk)])
+        self.assertEqual(self.delete(self.node.pk).status_code, 404)
+
+    def test_the_node_of_another_account_is_unknown_and_stays(self) -> None:
+        answer = self.delete(self.foreign_node.pk)
+        self.assertEqual((answer.status_code, answer.json()["code"]), (404, "unknown_node"))
+        self.assertTrue(self.elsewhere.nodes.exists())
+        self.assertEqual(outboxed(), [])
+
+    def test_a_key_that_may_not_write_deletes_nothing(self) -> None:
+        reader = create_key(self.account, "reader", ["read"])
+        answer = self.delete(self.node.pk, reader)
+        self.assertEqual((answer.status_code, answer.json()["code"]), (403, "no_permission"))
+        self.assertTrue(self.account.nodes.exists())
 
 
 class CheckTest(TenantTestCase):

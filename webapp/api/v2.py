@@ -10,6 +10,7 @@ from pydantic import Field
 from rpc import idl
 from webapp.api import answers, problems, top
 from webapp.api.credentials import ApiRequest, authenticate
+from webapp.nodes import delete
 from webapp.nodes.search import find_nodes
 from webapp.nodes.states import agent_states
 
@@ -27,6 +28,13 @@ def list_nodes(request: ApiRequest, query: str = "*", node_ids: str | None = Non
     if node_ids is not None:
         nodes = nodes.filter(pk__in=NODE_ID.findall(node_ids))
     return answers.answer(answers.nodes_v2(nodes, agent_states(request.auth)))
+
+
+@api.delete("/nodes/{node_id}")
+def delete_node(request: ApiRequest, node_id: str) -> HttpResponse:
+    """Delete a node and, within minutes, all that was measured of it; 204."""
+    delete.delete_node(request.auth, node_id)
+    return HttpResponse(status=204)
 
 
 @api.get("/top")

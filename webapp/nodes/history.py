@@ -20,6 +20,7 @@ REASONS = {
     "idle": "silent for too long",
     "stopping": "the gateway stopped",
     "key_revoked": "its key was revoked",
+    "node_deleted": "it was deleted",
 }
 """The gateway's codes in words; the others are words already."""
 
