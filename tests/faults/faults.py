@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ops.engines import rabbitmq
 from tests.faults.load import BATCH, KIND_OF
 from tests.faults.run import PUBLISHER, RabbitRun
 
@@ -78,13 +77,13 @@ def _alarm(run: RabbitRun, begin: list[str], end: list[str]) -> None:
     It is stopped until the alarm is on, which may take longer than the load.
     """
     run.send(PUBLISHER, signal.SIGSTOP)
-    rabbitmq.control(run.broker.running, *begin)
+    run.control(*begin)
     run.send(PUBLISHER, signal.SIGCONT)
     time.sleep(1)
     before = run.confirmed
     time.sleep(4 * run.load.heartbeat_s)
     assert run.confirmed == before
-    rabbitmq.control(run.broker.running, *end)
+    run.control(*end)
     run.eventually(lambda: run.confirmed > before)
 
 

@@ -133,9 +133,9 @@ class RabbitRun(Run):
 
     def __init__(self, broker: Private, folder: Path, load: Load, *, proxied: bool = False) -> None:
         self.broker = broker
-        self._space = folder.name
-        broker.engine.add_space(broker.running, self._space)
-        self._url = broker.engine.url(broker.running, self._space)
+        self.space = folder.name
+        broker.engine.add_space(broker.running, self.space)
+        self._url = broker.engine.url(broker.running, self.space)
         there = urlsplit(self._url)
         self.proxy = Proxy(("127.0.0.1", there.port or 0))
         through = self._url.replace(f":{there.port}/", f":{self.proxy.port}/")
@@ -153,7 +153,11 @@ class RabbitRun(Run):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self.proxy.close()
-        rabbitmq.control(self.broker.running, "delete_vhost", self._space)
+        self.control("delete_vhost", self.space)
+
+    def control(self, *command: str) -> None:
+        """Run `rabbitmqctl`."""
+        rabbitmq.control(self.broker.running, *command)
 
     def any_consumer(self) -> str:
         """One of the consumers, by chance."""

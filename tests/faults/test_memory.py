@@ -7,7 +7,6 @@ import msgspec
 import psutil
 import pytest
 
-from ops.engines import rabbitmq
 from tests.engines import Private
 from tests.faults.conftest import Report
 from tests.faults.load import Load
@@ -15,6 +14,7 @@ from tests.faults.memory import Memory
 from tests.faults.run import EmbeddedRun, RabbitRun, Run
 
 MB = 1 << 20
+WATERMARK = ("set_vm_memory_high_watermark", "absolute")
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,9 @@ class Case:
 FAST = Load(events=0, batches=0, per_s=0, at_once=500, event_bytes=1000, batch_bytes=64_000)
 EVENTS = Case(
     "events on RabbitMQ", msgspec.structs.replace(FAST, events=15_000, work_s=0.05), 6, 120, slowest_ms=1000
+)
+BATCHES = Case(
+    "batches on RabbitMQ", msgspec.structs.replace(FAST, batches=800, work_s=0.05), 8, 120, behind=0.55
 )
 EMBEDDED = Case(
     "events and batches, embedded",
@@ -63,11 +66,23 @@ def test_rabbitmq_short_of_memory_makes_publishers_wait(
 ) -> None:
     with RabbitRun(broker, folder, load) as run:
         now_mb = psutil.Process(broker.running.pid).memory_info().rss // MB
-        set_watermark(broker, f"{now_mb + 60}MB")
+        run.control(*WATERMARK, f"{now_mb + 60}MB")
         try:
             hold(run, EVENTS, report, {"broker": broker.running.pid})
         finally:
-            set_watermark(broker, "1GB")
+            run.control(*WATERMARK, "1GB")
+
+
+@pytest.mark.xdist_group("serial")
+@pytest.mark.parametrize("load", sizes(BATCHES))
+def test_the_archives_full_queues_make_publishers_wait(
+    broker: Private, folder: Path, report: Report, load: Load
+) -> None:
+    run = RabbitRun(broker, folder, load)
+    limit = '{"max-length-bytes": 2000000}'
+    run.control("set_policy", "-p", run.space, "small", r"\.archive\.p", limit, "--apply-to", "queues")
+    with run:
+        hold(run, BATCHES, report, {"broker": broker.running.pid})
 
 
 @pytest.mark.parametrize("load", sizes(EMBEDDED))
@@ -75,10 +90,6 @@ def test_embedded_a_publisher_waits_for_room(folder: Path, report: Report, load:
     with EmbeddedRun(folder, load) as run:
         run.await_ready("both")
         hold(run, EMBEDDED, report, {})
-
-
-def set_watermark(broker: Private, size: str) -> None:
-    rabbitmq.control(broker.running, "set_vm_memory_high_watermark", "absolute", size)
 
 
 def hold(run: Run, case: Case, report: Report, others: dict[str, int]) -> None:
