@@ -6,7 +6,7 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from timeseries.columns import NO_NUMBERS, Column, Columns, Times
+from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Times
 from timeseries.errors import DamagedBlock
 from timeseries.numbers import Pack, pack, unpack, unpack_integers
 from timeseries.sealed import seal, unseal
@@ -103,10 +103,16 @@ def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> 
     return Columns(unpack_integers(block.times, block.size), origins, states, statuses, kept)
 
 
+def _kinds(packed: PackedColumn) -> Kinds:
+    if isinstance(packed.kinds, int):
+        return np.full(packed.size, packed.kinds, dtype=np.uint8)
+    return unpack(packed.kinds, packed.size).astype(np.uint8)
+
+
 def _column(packed: PackedColumn, every_row: Times) -> Column:
     return Column(
         every_row if packed.rows is None else unpack_integers(packed.rows, packed.size),
-        unpack(packed.kinds, packed.size).astype(np.uint8),
+        _kinds(packed),
         NO_NUMBERS if packed.numbers is None else unpack(packed.numbers, packed.size),
         unpack_texts(packed.texts, packed.size, {}) if packed.texts else (),
     )

@@ -75,7 +75,9 @@ def _line(name: str, pieces: Sequence[tuple[int, Column]], size: int) -> Line:
         return Line(name, kind, NONE, texts=texts)
     numbers = np.full(size, np.nan)
     for first, column in pieces:
-        numbers[first + column.rows] = column.floats()
+        count = len(column.rows)
+        without_gaps = column.rows[-1] == count - 1  # Nearly always, and then a copy, not a scattering.
+        numbers[slice(first, first + count) if without_gaps else first + column.rows] = column.floats()
     return Line(name, kind, numbers)
 
 

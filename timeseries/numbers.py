@@ -66,7 +66,9 @@ def unpack(packed: Pack, size: int) -> Numbers:
     if packed.places == RAW:
         return _expand(packed.data, size, np.float64)
     stored = _expand(packed.data, size, np.int32 if packed.bits == 32 else np.int64)
-    integers = (stored.astype(np.int64, copy=False) << packed.shift) + packed.base
+    integers = stored.astype(np.int64, copy=False)
+    if packed.shift or packed.base:
+        integers = (integers << packed.shift) + packed.base
     return integers if packed.places is None else integers / 10.0**packed.places
 
 
