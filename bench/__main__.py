@@ -85,6 +85,18 @@ def events_(quick: bool, **sizes: float | None) -> None:
     _tell(*events.run(_sized(events.QUICK if quick else events.Size(), sizes)))
 
 
+@cli.command("query")
+@click.option("--quick", is_flag=True, help="fewer asks, and a year of fewer points")
+@click.option("--rounds", type=int, help="measured rounds; one more warms up")
+@click.option("--asks", type=int, help="of each question a round")
+def query_(quick: bool, **sizes: float | None) -> None:
+    """Milliseconds of what pages ask for: a day, a year, the top of a fleet."""
+    from bench import query
+
+    _provide(query.missing())
+    _tell(*query.run(_sized(query.QUICK if quick else query.Size(), sizes)))
+
+
 S = TypeVar("S", bound="DataclassInstance")
 
 

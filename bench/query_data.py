@@ -1,0 +1,132 @@
+"""What `bench query` asks for: a day of a busy node, a year of another, a month of a whole fleet."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import orjson
+
+from bench.points import INTERVAL_MS, Row, payload, results, values
+from timeseries.collect import Which, collect
+from timeseries.frames import Frame
+from timeseries.rollup_rows import encode_rollup
+from timeseries.rollups import FINE_MS, coarsen, roll
+from timeseries.store import DAY_MS, HOUR_MS, Level, Place, SeriesKey
+from timeseries.store import Row as StoredRow
+
+ACCOUNT = "bench"
+DAY_NODE, YEAR_NODE, FIRST_OF_FLEET = 0, 1, 1000
+GRAPHS: dict[Which, list[str]] = {
+    ("cpu", ""): ["cpu_user", "cpu_sys", "cpu_idle"],
+    ("mem", ""): ["mem_used", "mem_free"],
+    ("disk", "/"): ["capacity", "bavail"],
+    ("net", "eth0"): ["in_bytes", "out_bytes"],
+    ("loadaverage", ""): ["loadaverage_1m", "loadaverage_5m", "loadaverage_15m"],
+}
+"""Twelve metrics of five checks: what a node page shows at first."""
+
+RANKED = ("cpu", "", "cpu_user")
+
+
+class Measured(NamedTuple):
+    """One frame of a node."""
+
+    time_ms: int
+    node: int
+    row: Row
+
+
+@dataclass(frozen=True)
+class Data:
+    """How much there is of what, up to `end_ms`, the end of an hour.
+
+    The day has half an hour more, of the hour that is still open, every ten seconds and of all checks. The
+    year and the fleet's month have frames as often as is said, of the checks that are asked for.
+    """
+
+    end_ms: int
+    year_interval_ms: int = 60_000
+    fleet: int = 1000
+    fleet_interval_ms: int = HOUR_MS
+    alike: int = 10
+    """Nodes of the fleet, one after the other, that measure the same: made once, they cost less to make."""
+
+    def day(self) -> Iterator[Measured]:
+        """24 hours and a half."""
+        count = (DAY_MS + HOUR_MS // 2) // INTERVAL_MS
+        return self._frames(DAY_NODE, DAY_NODE, self.end_ms - DAY_MS, INTERVAL_MS, count)
+
+    def year(self) -> Iterator[Measured]:
+        """365 days."""
+        count = 365 * DAY_MS // self.year_interval_ms
+        return self._frames(YEAR_NODE, YEAR_NODE, self.end_ms - 365 * DAY_MS, self.year_interval_ms, count)
+
+    def last_day(self) -> tuple[int, int]:
+        """The 24 hours up to its last frame, in milliseconds."""
+        return self.end_ms - DAY_MS + HOUR_MS // 2, self.end_ms + HOUR_MS // 2
+
+    def last_year(self) -> tuple[int, int]:
+        """All of it, in milliseconds."""
+        return self.end_ms - 365 * DAY_MS, self.end_ms
+
+    def nodes(self) -> range:
+        """The fleet."""
+        return range(FIRST_OF_FLEET, FIRST_OF_FLEET + self.fleet)
+
+    def month(self, node: int) -> Iterator[Measured]:
+        """31 days of a node of the fleet."""
+        like = node - (node - FIRST_OF_FLEET) % self.alike
+        count = 31 * DAY_MS // self.fleet_interval_ms
+        return self._frames(node, like, self.end_ms - 31 * DAY_MS, self.fleet_interval_ms, count)
+
+    def _frames(
+        self, node: int, like: int, start_ms: int, interval_ms: int, count: int
+    ) -> Iterator[Measured]:
+        for first in range(0, count, 1024):
+            for index, row in enumerate(_rows(like, first, min(1024, count - first)), first):
+                yield Measured(start_ms + index * interval_ms, node, row)
+
+
+@lru_cache(maxsize=1)
+def _rows(node: int, first: int, count: int) -> list[Row]:
+    return values(node, first, count)
+
+
+def name_of(node: int) -> str:
+    """The id of a node, the same for all contenders."""
+    return f"n{node}"
+
+
+def whole_frame(measured: Measured) -> Frame:
+    """A frame as the archive writes it."""
+    time_ms, node, row = measured
+    return Frame(ACCOUNT, name_of(node), "a:1", time_ms, time_ms, payload(time_ms, row))
+
+
+def hour_rows(measured: Sequence[Measured], wanted: Sequence[Which]) -> Iterator[StoredRow]:
+    """The hourly rollups of a month (UTC) of a node: bit for bit what a pass an hour makes of the same."""
+    collected = collect([bare_frame(each, wanted) for each in measured])
+    first_ms = measured[0].time_ms // HOUR_MS * HOUR_MS
+    slots = (measured[-1].time_ms - first_ms) // FINE_MS + 1
+    for which, columns in collected.series.items():
+        rollup = coarsen(roll(columns, first_ms, FINE_MS, slots), HOUR_MS)
+        series = SeriesKey(ACCOUNT, name_of(measured[0].node), *which)
+        yield StoredRow(Place(series, Level.HOUR, Level.HOUR.period(first_ms)), encode_rollup(rollup))
+
+
+def bare_frame(measured: Measured, wanted: Sequence[Which]) -> Frame:
+    """A frame of the wanted checks and keys alone."""
+    time_ms, node, row = measured
+    body = [
+        {
+            "check": check,
+            "key": key,
+            "metrics": {name: row[index] for name, index in where.items()},
+            "rates": rates,
+        }
+        for check, key, where, rates in results()
+        if (check, key) in wanted
+    ]
+    text = orjson.dumps({"time": time_ms, "results": body})
+    return Frame(ACCOUNT, name_of(node), "a:1", time_ms, time_ms, text)
