@@ -64,7 +64,12 @@ def test_a_record_that_a_crash_cut_short_is_cut_off_and_what_comes_next_is_kept(
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), min_size=1, max_size=5))
-@settings(max_examples=200, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_damage_on_the_disk_costs_the_damaged_records_alone(
     folder: Path, damage: list[tuple[float, int]]
 ) -> None:
