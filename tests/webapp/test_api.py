@@ -1,12 +1,19 @@
 """webapp.api: what versions 1.0 and 2.0 answer, and to whom."""
 
+import itertools
+import math
+import struct
 import time
+from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from eventframework.catalogue import NodeDeleted
 from rpc import errors, idl
 from tests.webapp.base import TenantTestCase, outboxed
-from timeseries.store import HOUR_MS
+from timeseries.store import DAY_MS, HOUR_MS
 from webapp import backend
 from webapp.accounts.keys import NewKey, create_key
 
@@ -196,6 +203,99 @@ class TopTest(TenantTestCase):
     def test_a_range_without_a_closed_hour_is_a_clear_error(self) -> None:
         answer = self.get("/2.0/top?check=cpu&metric=cpu_user&hours=0")
         self.assertEqual((answer.status_code, answer.json()["code"]), (400, "bad_parameter"))
+
+
+class ExportTest(TenantTestCase):
+    """A node whose check `cpu` has user=n and a text in every second n of the hour of START."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start = int(time.time() * 1000) // HOUR_MS * HOUR_MS - 3 * HOUR_MS
+        self.queries: list[idl.Query] = []
+        self.services.query = self.query  # type: ignore[method-assign]
+
+    def query(self, account_id: str, node_id: str, query: idl.Query) -> idl.Series:
+        self.assertEqual((account_id, node_id), (self.account.pk, self.node.pk))
+        self.queries.append(query)
+        columns = [
+            idl.Column(name="user %", kind="float", values=struct.pack("<2d", 1.5, math.nan), texts=[]),
+            idl.Column(name="-n", kind="int", values=struct.pack("<2d", -2, 3), texts=[]),
+            idl.Column(name="word", kind="string", values=b"", texts=["=cmd()", ""]),
+        ]
+        chosen = [column for column in columns if not query.metrics or column.name in query.metrics]
+        times = struct.pack("<2q", query.start_ms, query.start_ms + 10)
+        return idl.Series(times=times, columns=chosen, resolution="raw")
+
+    def export(self, start: int, end: int, **asked: str) -> Any:
+        parameters = {"check": "cpu", "start": start, "end": end, **asked}
+        return self.get(f"/2.0/nodes/{self.node.pk}/export?{urlencode(parameters)}")
+
+    def text(self, answer: Any) -> str:
+        self.assertEqual(answer.status_code, 200)
+        return b"".join(answer.streaming_content).decode()
+
+    def test_csv_has_a_line_a_value_and_no_formula(self) -> None:
+        lines = self.text(self.export(self.start, self.start + 1000)).splitlines()
+        moment = datetime.fromtimestamp(self.start // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        self.assertEqual(
+            lines,
+            [
+                "time,metric,resolution,value,minimum,maximum",
+                f"{moment}.000Z,user %,raw,1.5,,",
+                f"{moment}.000Z,'-n,raw,-2,,",
+                f"{moment}.000Z,word,raw,'=cmd(),,",
+                f"{moment}.010Z,'-n,raw,3,,",
+            ],
+        )
+
+    def test_openmetrics_has_each_family_in_one_piece_and_an_end(self) -> None:
+        end = self.start + 2 * HOUR_MS
+        text = self.text(self.export(self.start, end, key='a"b', format="openmetrics"))
+        labels = f'node="{self.node.pk}",key="a\\"b"'
+        times = [self.start // 1000, self.start // 1000 + 3600]
+        self.assertEqual(
+            text.splitlines(),
+            [
+                "# TYPE picket_cpu__n gauge",
+                *(
+                    f'picket_cpu__n{{{labels},metric="-n"}} {value} {at}.0{after}0'
+                    for at in times
+                    for value, after in (("-2.0", 0), ("3.0", 1))
+                ),
+                "# TYPE picket_cpu_user__ gauge",
+                *(f'picket_cpu_user__{{{labels},metric="user %"}} 1.5 {at}.000' for at in times),
+                "# EOF",
+            ],
+        )
+        self.assertTrue(list(text_string_to_metric_families(text)))
+
+    def test_it_is_asked_for_hour_by_hour_as_it_is_read(self) -> None:
+        answer = self.export(self.start + 5, self.start + 3 * HOUR_MS)
+        self.assertEqual(len(self.queries), 1)
+        self.text(answer)
+        edges = [(query.start_ms - self.start, query.end_ms - self.start) for query in self.queries]
+        self.assertEqual(edges, [(5, HOUR_MS), (HOUR_MS, 2 * HOUR_MS), (2 * HOUR_MS, 3 * HOUR_MS)])
+        self.assertEqual({query.max_points for query in self.queries}, {0})
+
+    def test_what_raw_values_are_no_longer_kept_of_comes_as_rollups(self) -> None:
+        self.text(self.export(self.start - 400 * DAY_MS, self.start))
+        self.assertEqual(self.queries[0].max_points, 28 * 24 + 1)
+        self.assertEqual({query.max_points for query in self.queries}, {28 * 24 + 1, 289, 0})
+        edges = [(query.start_ms, query.end_ms) for query in self.queries]
+        self.assertTrue(all(before[1] == after[0] for before, after in itertools.pairwise(edges)))
+        self.assertEqual((edges[0][0], edges[-1][1]), (self.start - 400 * DAY_MS, self.start))
+
+    def test_a_wrong_question_is_a_clear_error_before_anything_is_sent(self) -> None:
+        for start, end, asked in ((5, 5, {}), (0, 5000 * DAY_MS, {}), (0, 5, {"check": ""})):
+            answer = self.export(start, end, **asked)
+            self.assertEqual((answer.status_code, answer.json()["code"]), (400, "bad_query"))
+        self.assertEqual(self.export(0, 5, format="xml").status_code, 400)
+        backend.install(timeseries=_Away())
+        self.assertEqual(self.export(self.start, self.start + 5).status_code, 503)
+
+    def test_a_foreign_node_is_not_exported(self) -> None:
+        answer = self.get(f"/2.0/nodes/{self.foreign_node.pk}/export?check=cpu&start=1&end=5")
+        self.assertEqual((answer.status_code, answer.json()["code"]), (404, "unknown_node"))
 
 
 class _Away:

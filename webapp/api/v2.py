@@ -1,15 +1,16 @@
 """Version 2.0 of the API."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from ninja import NinjaAPI
 from pydantic import Field
 
 from rpc import idl
-from webapp.api import answers, problems, top
+from webapp.api import answers, export, problems, top
 from webapp.api.credentials import ApiRequest, authenticate
+from webapp.errors import Refused
 from webapp.nodes import delete
 from webapp.nodes.search import find_nodes
 from webapp.nodes.states import agent_states
@@ -55,3 +56,20 @@ def top_nodes(
     """
     rank = idl.Rank(check=check, key=key, metric=metric, by=by, limit=limit, ascending=ascending)
     return answers.answer(top.top(request.auth, find_nodes(request.auth, query), rank, hours))
+
+
+@api.get("/nodes/{node_id}/export")
+def export_check(
+    request: ApiRequest,
+    node_id: str,
+    check: str,
+    start: int,
+    end: int,
+    key: str = "",
+    format: Literal["csv", "openmetrics"] = "csv",  # noqa: A002 - the parameter's name
+) -> StreamingHttpResponse:
+    """What is kept of a check of a node from `start` to `end` (ms), as CSV or as OpenMetrics text."""
+    if not request.auth.nodes.filter(pk=node_id).exists():
+        raise Refused("unknown_node", f"there is no node {node_id!r}")
+    asked = export.Export(request.auth.pk, node_id, check, key, start, end)
+    return export.response(asked, format)
