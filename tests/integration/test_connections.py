@@ -73,12 +73,11 @@ class TestConnections(unittest.TestCase):
     async def told(self, url: str, what: str) -> None:
         broker = self.broker(url)
         starting = Deferred.fromCoroutine(broker.start())
-        await until(lambda: what in self.stats.unready)
+        await until(lambda: what in self.stats.unready and len(self.said) == 2)
         with pytest.raises(BrokerUnavailable, match=what):
             await broker.publish("events", "rung", b"")
         with pytest.raises(BrokerUnavailable, match=what):
             await broker.dead_letters()
-        await until(lambda: len(self.said) == 2)
         for _ in range(8):
             await while_nothing_more_comes()
         assert sorted(event["name"] for event in self.said) == ["test consumes", "test publishes"]
