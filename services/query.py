@@ -14,6 +14,7 @@ from rpc.dispatcher import Dispatcher
 from services.asked import fields, ranked_answer, told
 from services.base import Service
 from services.engines import retention
+from timeseries.decoded import DecodedHours
 from timeseries.latest import CheckState, latest_states
 from timeseries.query import run_queries
 from timeseries.question import Query as Question
@@ -33,6 +34,7 @@ class Query(Service):
 
     def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any, settings: Settings) -> None:
         self._rpc, self._store, self._settings = rpc, store, settings
+        self._decoded = DecodedHours()
         self._threads = ThreadPool(1, THREADS, name="query")
         self._reactor = reactor
 
@@ -67,7 +69,9 @@ class Query(Service):
         with told():
             asked = [msgspec.convert(fields(query), Question) for query in queries]
             kept = retention(self._settings, self._now_ms())
-            found = await run_queries(self._store, self._in_thread, account_id, node_id, asked, kept)
+            found = await run_queries(
+                self._store, self._in_thread, account_id, node_id, asked, kept, self._decoded
+            )
         return [_series(series) for series in found]
 
     async def rank(self, account_id: str, _context: idl.Context, rank: idl.Rank) -> idl.Ranked:

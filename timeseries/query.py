@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from timeseries.answer import Read, thd_answer
-from timeseries.collect import Which, collect
+from timeseries.collect import Which
 from timeseries.columns import Columns
+from timeseries.decoded import DecodedHours
 from timeseries.errors import InvalidQuery
 from timeseries.question import MAX_QUERIES, Query, Series, check_query, level_of
 from timeseries.retention import Retention
@@ -34,36 +35,27 @@ async def run_queries(
     node_id: str,
     queries: Sequence[Query],
     retention: Retention,
+    decoded: DecodedHours | None = None,
 ) -> list[Series]:
     """The answers, in the order of the queries, decoded in threads; raises InvalidQuery, StoreUnavailable.
 
-    A due hour is read and decoded once for all queries. An hour that a pass takes in meanwhile is missed by
-    none, because its rows are read last. Cancelled, it reads no more, and what decodes in a thread ends.
+    A due hour is read and decoded once for all queries, or known to `decoded`; one at a time, so that no more
+    frames are in memory. An hour that a pass takes in meanwhile is missed by none, because its rows are read
+    last. Cancelled, it reads no more, and what decodes in a thread ends.
     """
     if len(queries) > MAX_QUERIES:
         raise InvalidQuery(f"{len(queries)} queries in a call, which has at most {MAX_QUERIES}")
     for query in queries:
         check_query(query)
-    fresh = await _fresh(store, in_thread, account_id, node_id, queries)
+    fresh: Fresh = {}
+    for hour in await store.due_of(account_id, node_id):
+        if wanted := {(query.check, query.key) for query in queries if _reaches(query, hour.start_ms)}:
+            fresh[hour.start_ms] = await (decoded or DecodedHours()).columns(store, in_thread, hour, wanted)
     reads = await together(
         _read(store, SeriesKey(account_id, node_id, query.check, query.key), query, retention, fresh)
         for query in queries
     )
     return await in_stoppable_thread(in_thread, thd_answer, reads)
-
-
-async def _fresh(
-    store: TimeSeriesStore, in_thread: InThread, account_id: str, node_id: str, queries: Sequence[Query]
-) -> Fresh:
-    """Hour by hour, so that the frames of one only are in memory."""
-    fresh: Fresh = {}
-    for hour in await store.due_of(account_id, node_id):
-        start_ms = hour.start_ms
-        wanted = {(query.check, query.key) for query in queries if _reaches(query, start_ms)}
-        if wanted:
-            frames = await store.read(account_id, node_id, start_ms, start_ms + HOUR_MS)
-            fresh[start_ms] = (await in_thread(collect, frames, wanted)).series
-    return fresh
 
 
 async def _read(
