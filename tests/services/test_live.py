@@ -2,6 +2,7 @@
 
 import json
 import random
+import zlib
 from typing import Any, ClassVar
 
 import msgspec
@@ -208,6 +209,20 @@ def test_nodes_are_ranked_by_their_newest_numbers(house: House) -> None:
     assert done(house.live.rank(THEIRS, idl.Context(), rank)).top == []
     rank.start_ms = NOW_MS + 2
     assert done(house.live.rank(OURS, idl.Context(), rank)).top == []
+
+
+def test_ranking_looks_into_frames_that_wait_undecoded_and_leaves_them_so(house: House) -> None:
+    def keep(time_ms: int, *results: CheckResult) -> None:
+        body = FrameBody(time_ms, list(results))
+        packed = zlib.compress(msgspec.json.encode(body))
+        house.batch(Frame(OURS, NODE, "a:1", time_ms, time_ms, packed, layout=layout_of(body)))
+
+    house.frame(NOW_MS, cpu(1))
+    keep(NOW_MS + 1, cpu(2), cpu(3))
+    keep(NOW_MS + 2, CheckResult("mem", metrics={"used": 5}))
+    rank = idl.Rank(node_ids=[NODE], check="cpu", metric="cpu_idle", by="latest")
+    assert [each.value for each in done(house.live.rank(OURS, idl.Context(), rank)).top] == [3]
+    assert house.snapshot(NODE)[0].checks[0].metrics[0].value == "3"
 
 
 def test_ranking_many_nodes_gives_others_their_turn(house: House) -> None:

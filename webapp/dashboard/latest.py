@@ -4,14 +4,14 @@ Needs no Django: the live service keeps it, and the overview makes the same line
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import msgspec
 
 from rpc import idl
 from timeseries.errors import InvalidFrame
-from timeseries.frames import CheckResult, Frame, Value, decode_payload
+from timeseries.frames import CheckResult, Frame, Value, decode_payload, unpack
 from timeseries.rank import Rank
 
 FUTURE_MS = 5 * 60_000
@@ -66,6 +66,15 @@ class NodeLatest(msgspec.Struct):
             with suppress(InvalidFrame):  # Whoever gave it a layout has decoded it.
                 self.take(frame.time_ms, frame.received_ms, decode_payload(frame.payload).results)
 
+    def newest(self, check: str, key: str, since_ms: int) -> Mapping[str, Value]:
+        """The newest metrics of one check, none if they are older; of what waits no more is decoded."""
+        seen = self.checks.get((check, key))
+        time_ms, metrics = (seen.time_ms, seen.result.metrics) if seen else (-1, {})
+        for frame in self.undecoded.values():
+            if frame.time_ms > time_ms and (found := _metrics_in(frame.payload, check, key)) is not None:
+                time_ms, metrics = frame.time_ms, found
+        return metrics if time_ms >= since_ms else {}
+
     def _time_of(self, result: CheckResult) -> int:
         seen = self.checks.get((result.check, result.key))
         return seen.time_ms if seen else 0
@@ -76,6 +85,31 @@ class NodeLatest(msgspec.Struct):
         for seen in self.checks.values():
             by_time.setdefault(seen.time_ms, []).append(seen.result)
         yield from sorted(by_time.items())
+
+
+class _Part(msgspec.Struct, frozen=True, gc=False):
+    """A result whose metrics are not decoded, which takes a third of the time."""
+
+    check: str
+    key: str = ""
+    metrics: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Parts(msgspec.Struct, frozen=True, gc=False):
+    results: list[_Part]
+
+
+_parts = msgspec.json.Decoder(_Parts)
+_metrics = msgspec.json.Decoder(dict[str, Value])
+
+
+def _metrics_in(payload: bytes, check: str, key: str) -> dict[str, Value] | None:
+    """The metrics of one check in a payload that has been decoded before, by whoever gave it a layout."""
+    with suppress(InvalidFrame, msgspec.MsgspecError):
+        for part in reversed(_parts.decode(unpack(payload)).results):
+            if (part.check, part.key) == (check, key):
+                return _metrics.decode(part.metrics)
+    return None
 
 
 class Latest:
@@ -112,12 +146,11 @@ class Latest:
 
     def numbers(self, account_id: str, node_ids: Iterable[str], rank: Rank) -> dict[str, float]:
         """The newest number of a metric of each of these nodes, where there is one since `rank.start_ms`."""
-        found = ((node_id, self.find(account_id, node_id)) for node_id in node_ids)
-        seen = ((node_id, node.checks.get((rank.check, rank.key))) for node_id, node in found if node)
+        nodes = self._accounts.get(account_id, {})
         values = {
-            node_id: each.result.metrics.get(rank.metric)
-            for node_id, each in seen
-            if each and each.time_ms >= rank.start_ms
+            node_id: nodes[node_id].newest(rank.check, rank.key, rank.start_ms).get(rank.metric)
+            for node_id in node_ids
+            if node_id in nodes
         }
         return {node_id: _float(value) for node_id, value in values.items() if isinstance(value, int | float)}
 
