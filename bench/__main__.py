@@ -114,11 +114,14 @@ def _tell(lines: list[str], figures: dict[str, float]) -> None:
 @click.option("--recording", type=click.Path(path_type=Path), help="frames that `record` wrote")
 @click.option("--hours", default=2, show_default=True, help="of made-up frames, one every ten seconds")
 @click.option("--rounds", default=5, show_default=True)
-def storage(recording: Path | None, hours: int, rounds: int) -> None:
-    """Bytes and CPU a value, from frames to blocks and rollups and back."""
+@click.option("--nodes", default=10, show_default=True, help="on disk, each with these frames; 0: none")
+def storage(recording: Path | None, hours: int, rounds: int, nodes: int) -> None:
+    """Bytes and CPU a value, from frames to blocks and rollups and back; on disk beside VictoriaMetrics."""
+    from bench import query
     from bench.storage import run
 
-    lines, figures = run(recording, hours, rounds)
+    _provide(query.missing() if nodes else [])
+    lines, figures = run(recording, hours, rounds, nodes)
     print("\n".join(lines))
     print(json.dumps(figures))
 

@@ -7,6 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench import points, recording
+from bench.disk import on_disk
 from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.columns import Columns
@@ -27,13 +28,19 @@ class Stored(NamedTuple):
     steps: dict[str, list[float]]
 
 
-def run(recorded: Path | None, hours: int, rounds: int) -> tuple[list[str], dict[str, float]]:
+def run(recorded: Path | None, hours: int, rounds: int, nodes: int) -> tuple[list[str], dict[str, float]]:
     """The table's lines, and the figures by their names; raises BenchError."""
     stored = {"made_up": measure(made_up(hours), rounds)}
     if recorded:
         stored["recorded"] = measure(recording.read(recorded), rounds)
+    lines = [line for name, of in stored.items() for line in table(name, of)]
     figures = {f"{name}_bytes_per_point": of.block_bytes / of.values for name, of in stored.items()}
-    return [line for name, of in stored.items() for line in table(name, of)], figures
+    if not nodes:
+        return lines, figures
+    disk = on_disk(recording.read(recorded) if recorded else made_up(hours), nodes)
+    ours, theirs = disk.ours / disk.values, disk.theirs / disk.values
+    lines.append(f"on disk, {disk.values:,} values: {ours:.2f} bytes a value, VictoriaMetrics {theirs:.2f}")
+    return lines, {"bytes_per_point": ours, "vs_victoriametrics_bytes": ours / theirs, **figures}
 
 
 def made_up(hours: int) -> list[Frame]:

@@ -63,12 +63,16 @@ class Running:
     def prepare(self, span: Span) -> Callable[[], None]:
         """The posts of a span; sending them ends with a flush, after which queries see everything."""
         self._sent.append(span)
-        posts = list(_posts(span.frames(), None))
+        posts = list(_posts(_frame_lines(span.frames(), None)))
         return lambda: self._send(posts)
 
     def load(self, frames: Iterable[tuple[int, int, Row]], only: Container[Which] | None = None) -> None:
         """Take (time in ms, node, values) of frames, of all checks and keys or `only` of these."""
-        self._send(_posts(frames, only))
+        self.write(_frame_lines(frames, only))
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Take Influx lines, some of each frame at a time."""
+        self._send(_posts(lines))
 
     def query(self, expression: str, at_ms: int) -> Any:
         """The decoded answer for one moment, which no cache may give."""
@@ -107,9 +111,13 @@ class Running:
         return sum(span.points for span in self._sent) - (int(found[0]["value"][1]) if found else 0)
 
 
-def _posts(frames: Iterable[tuple[int, int, Row]], only: Container[Which] | None) -> Iterator[bytes]:
-    lines = (_lines(*frame, only) for frame in frames)
-    return iter(lambda: "".join(islice(lines, FRAMES_A_POST)).encode(), b"")
+def _posts(lines: Iterable[str]) -> Iterator[bytes]:
+    more = iter(lines)
+    return iter(lambda: "".join(islice(more, FRAMES_A_POST)).encode(), b"")
+
+
+def _frame_lines(frames: Iterable[tuple[int, int, Row]], only: Container[Which] | None) -> Iterator[str]:
+    return (_lines(*frame, only) for frame in frames)
 
 
 def _lines(time_ms: int, node: int, row: Row, only: Container[Which] | None) -> str:

@@ -27,7 +27,7 @@ def test_what_was_recorded_is_measured_beside_what_is_made_up(tmp_path: Path) ->
         "mem",
         "disk",
     }
-    run = bench("storage", "--recording", str(file), "--hours", "1", "--rounds", "1")
+    run = bench("storage", "--recording", str(file), "--hours", "1", "--rounds", "1", "--nodes", "0")
     assert run.returncode == 0, run.stderr
     figures = json.loads(run.stdout.splitlines()[-1])
     assert 1 < figures["made_up_bytes_per_point"] < 1.5
