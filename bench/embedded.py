@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +19,13 @@ from bench.errors import BenchError
 from bench.fleet import Target
 from bench.points import Span
 from ops.engines import ports
+from picket.settings import Endpoint
 
 GREETING = re.compile(r"agents +\S+:(\d+)")
+SETTLE_S = 60.0
+COMPACT = {"AFTER_S": "0", "EVERY_S": "1", "SHARE": "1"}
+"""The hours that are sent have been over for long, and are made into rows soon after."""
+
 LIMITS = {"FRAMES_PER_S": "1e9", "SILENCE_S": "3600"}
 """Ours send hours of frames at once, and then rest while peers are measured; true agents do neither."""
 
@@ -39,7 +46,9 @@ class Picket:
     @contextmanager
     def running(self, home: Path) -> Iterator[server.Server]:
         """Run it in `home` on free ports, and the load beside it with all its agents connected."""
-        env = _environment(home / "home")
+        with ports.reserved(["stats"], {}) as held:
+            stats = Endpoint(ports.HOST, held["stats"])
+        env = _environment(home / "home") | {"PICKET_STATS__LISTEN": str(stats)}
         argv = [sys.executable, "-m", "picket", "up", "--no-agent"]
         argv += ["--web", f"{ports.HOST}:0", "--agents", f"{ports.HOST}:0"]
         log = home / "log"
@@ -48,7 +57,7 @@ class Picket:
             found = GREETING.search(log.read_text())
             assert found is not None
             fleet.connect(self._target(int(found[1]), env))
-            yield _Running(pid, fleet, env)
+            yield _Running(pid, fleet, env, stats)
 
     def _target(self, port: int, env: dict[str, str]) -> Target:
         key = json.loads(_run(["picket", "keys", "create", "--name", "bench", "--json"], env))
@@ -57,15 +66,36 @@ class Picket:
 
 
 class _Running:
-    def __init__(self, pid: int, fleet: load.Load, env: dict[str, str]) -> None:
+    def __init__(self, pid: int, fleet: load.Load, env: dict[str, str], stats: Endpoint) -> None:
         self.pid = pid
+        self._stats = stats
+        self._sent, self._passed = 0, 0.0
         self._fleet = fleet
         self._env = env
 
     def prepare(self, span: Span) -> Callable[[], None]:
         """The frames of a span, made in the load process; sending them ends with the last acknowledgement."""
         self._fleet.prepare(span)
+        self._sent = span.nodes * span.count
         return self._fleet.send
+
+    def settle(self) -> None:
+        """Passes have seen as many frames as were sent, no hour is due, and none was found since."""
+        deadline, quiet = time.monotonic() + SETTLE_S, 0
+        before = last = self._passed
+        while quiet < 3:
+            if time.monotonic() > deadline:
+                raise BenchError(f"hours are still due after {SETTLE_S:.0f} s")
+            time.sleep(0.5)
+            last, passed = self._shown("picket_compact_frames_total"), last
+            done = last - before >= self._sent and last == passed and not self._shown("picket_compact_due")
+            quiet = quiet + 1 if done else 0
+        self._passed = last
+
+    def _shown(self, name: str) -> float:
+        with urllib.request.urlopen(f"http://{self._stats}/metrics", timeout=10) as page:
+            lines = [line.split() for line in page.read().decode().splitlines()]
+        return next((float(words[1]) for words in lines if words[0] == name), 0.0)
 
     def lost(self) -> int:
         """Acknowledged frames that the store does not give back, after a kill without warning."""
@@ -79,6 +109,7 @@ class _Running:
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PICKET_", "DJANGO_"))}
     limits = {f"PICKET_AGENTS__LIMITS__{name}": value for name, value in LIMITS.items()}
+    limits |= {f"PICKET_COMPACT__{name}": value for name, value in COMPACT.items()}
     checkout = str(Path(__file__).parents[1])
     return kept | limits | {"PICKET_HOME": str(home), "PYTHONPATH": checkout, "PYTHONUNBUFFERED": "1"}
 

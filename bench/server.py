@@ -23,6 +23,9 @@ class Server(Protocol):
         """All that clients compute beforehand; calling the result sends it, and returns when it is durable
         and queryable."""
 
+    def settle(self) -> None:
+        """Return when the server has done all that it does with it afterwards, such as compaction."""
+
     def lost(self) -> int:
         """How much of what was sent is not in the store: points, or frames of ours. May end the server."""
 
