@@ -18,7 +18,7 @@ from timeseries.segment_index import NodeKey, Places
 from timeseries.store import HOUR_MS, Hour
 
 KEPT_HOURS = 2
-"""How much later than a segment's hour it is when the segment may go."""
+"""How much later the newest segment's hour is than that of one that may go."""
 
 
 class HotFrames:
@@ -110,18 +110,17 @@ class HotFrames:
     def thd_drop(self) -> int:
         """Remove the oldest segments that have no due hours; returns the first mark there still is.
 
-        One whose hour ended less than an hour ago stays, for the newest frames are looked for here. Runs in
-        the thread that reads, so that nothing reads what is removed.
+        One that ended less than an hour before the newest began stays, for the newest frames of a node are
+        looked for here. Runs in the thread that reads, so that nothing reads what is removed.
         """
-        hour = self._now_ms() // HOUR_MS
-        while len(self._segments) > 1 and self._is_done(self._segments[0], hour):
+        while self._segments and self._is_done(self._segments[0]):
             with self._lock:
                 oldest, *self._segments = self._segments
             oldest.thd_remove()
         return self._segments[0].first_mark if self._segments else 0
 
-    def _is_done(self, segment: Segment, hour: int) -> bool:
-        if hour - (segment.first_mark >> OFFSET_BITS) < KEPT_HOURS:
+    def _is_done(self, segment: Segment) -> bool:
+        if self._segments[-1].first_mark - segment.first_mark < KEPT_HOURS << OFFSET_BITS:
             return False
         with self._lock:
             return not any(

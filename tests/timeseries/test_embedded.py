@@ -228,12 +228,13 @@ def test_a_segment_stays_for_an_hour_after_its_own_and_goes_with_its_index(folde
         hot.thd_append([frame(now[0])])
     for due in hot.due(lambda _: True):
         hot.settle(due)
-    now[0] = 12 * HOUR_MS - 1
     hot.thd_drop()
-    assert len(hot.thd_read(KEY, 0, 12 * HOUR_MS)) == 2
-    now[0] += 1
+    assert len(hot.thd_read(KEY, 0, ALL * HOUR_MS)) == 2
+    now[0] = 12 * HOUR_MS
+    hot.thd_append([frame(now[0])])
     assert hot.thd_drop() >> OFFSET_BITS == 11
-    assert [path.name for path in folder.iterdir()] == ["0000000011.frames"]
+    assert not list(folder.glob("0000000010.*"))
+    assert len(hot.thd_read(KEY, 0, ALL * HOUR_MS)) == 2
     hot.thd_close()
 
 
