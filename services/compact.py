@@ -38,9 +38,12 @@ SLICE_S = 30.0
 """How long a shard is worked at before others get their turn."""
 
 LEASE_MS = 120_000
-"""Confirmed before a pass writes, it is good for two thirds of that, far longer than a store takes."""
+"""Confirmed before a pass writes, it is good for over a minute then, far longer than a store takes."""
 
 DRAIN_S = 2.5
+CONFIRMED_S = 10.0
+"""How long it is not asked again."""
+
 AGAIN_S = 30.0
 SURE_S = 120.0
 """How long after a node was deleted nothing of it is on its way any more."""
@@ -137,13 +140,19 @@ class Compact(Service):
     def _confirming(self, shard: int) -> Callable[[], Awaitable[None]]:
         """What raises Interrupted unless the lease is ours for long enough."""
 
+        confirmed_s = self._reactor.seconds()
+
         async def confirm() -> None:
+            nonlocal confirmed_s
+            if 0 <= self._reactor.seconds() - confirmed_s < CONFIRMED_S:
+                return
             try:
                 ours = await self._take(shard)
             except Exception as error:
                 raise Interrupted(f"whose {_lease(shard)} is cannot be told: {error!r}") from error
             if not ours:
                 raise Interrupted(f"another instance has taken {_lease(shard)}")
+            confirmed_s = self._reactor.seconds()
 
         return confirm
 

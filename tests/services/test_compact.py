@@ -16,7 +16,7 @@ from eventframework.policy import Policy
 from picket.settings import Settings
 from services import paced
 from services.base import drain, set_up, start, stop
-from services.compact import AGAIN_S, LEASE_MS, SURE_S, Compact
+from services.compact import AGAIN_S, CONFIRMED_S, LEASE_MS, SURE_S, Compact
 from statslib import Stats
 from tests.services.steps import InThisThread
 from tests.timeseries.samples import ACCOUNT, measured, result
@@ -150,6 +150,7 @@ def test_a_pass_whose_lease_was_lost_meanwhile_writes_nothing(house: Set) -> Non
 
     async def lose(places: Any) -> Any:
         Lease.objects.update(holder="another", until_ms=10**15)
+        house.reactor.rightNow += CONFIRMED_S
         return await find(places)
 
     with mock.patch.object(house.store, "find", lose):
