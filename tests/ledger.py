@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+from typing import Any
 
 import acsylla
 
@@ -38,6 +39,19 @@ class Ledger:
         self._began_ms = int(time.time() * 1000) - 3_600_000
         self._at_ack: Callable[[], None] = lambda: None
         self._newcomers = self.sent = 0
+
+    @property
+    def nodes(self) -> list[str]:
+        """The ids of those whose frames are promised."""
+        return [self._identity[name]["node"] for name in self._names]
+
+    def result(self, seq: int) -> dict[str, Any]:
+        """What a frame is to tell."""
+        return {"check": "load", "status": PADDING, "metrics": {"sent": seq}}
+
+    def time_ms(self, seq: int) -> int:
+        """When that was."""
+        return self._began_ms + seq * STEP_MS
 
     def send(
         self,
@@ -90,8 +104,7 @@ class Ledger:
     def _send(self, agent: AgentClient, seqs: list[int]) -> None:
         with suppress(OSError, AssertionError):
             for seq in seqs:
-                body = [{"check": "load", "status": PADDING, "metrics": {"sent": seq}}]
-                agent.frame(seq, body, self._began_ms + seq * STEP_MS)
+                agent.frame(seq, [self.result(seq)], self.time_ms(seq))
 
     def _await(self, agent: AgentClient, seqs: set[int]) -> None:
         """Note what is acknowledged, to the last word of a gateway that has been killed."""
@@ -105,7 +118,7 @@ class Ledger:
         """Every frame of every agent is stored before the time is over, once, and nothing else is."""
         promised = Counter(f"a:{seq}" for seq in range(1, self.sent + 1))
         deadline = time.monotonic() + within_s
-        for node in (self._identity[name]["node"] for name in self._names):
+        for node in self.nodes:
             while lost := promised - (found := stored(node)):
                 assert time.monotonic() < deadline, f"lost: {sorted(lost)}"
                 time.sleep(0.5)
