@@ -116,21 +116,24 @@ class Compact(Service):
         self._stats.increment("nodes_deleted")
 
     async def _round(self) -> bool:
-        """Have a turn at each shard; whether there was work, so that there may be more."""
-        found = [await self._shard(shard) for shard in random.sample(range(SHARDS), SHARDS)]
-        return any(found)
+        """Have a turn at each shard; whether the time was too short for one.
+
+        If not, what came meanwhile waits: an hour whose late frames are just coming is not made with each.
+        """
+        left = [await self._shard(shard) for shard in random.sample(range(SHARDS), SHARDS)]
+        return any(left)
 
     async def _shard(self, shard: int) -> bool:
-        """Make passes of the shard for a while, if any are due and no other instance is at it."""
+        """Make passes of the shard for a while, if it has due hours and is ours; whether time ran out."""
         if not await self._passes.look(shard) or self._rounds.stopping or not await self._take(shard):
             return False
         try:
-            hours = await self._passes.look(shard)
-            await self._passes.make(hours, self._confirming(shard), self._once_over())
+            hours, over = await self._passes.look(shard), self._once_over()
+            await self._passes.make(hours, self._confirming(shard), over)
             await self._passes.look(shard)
+            return over()
         finally:
             await self._threads.run(_thd_give_back, _lease(shard), self._holder)
-        return True
 
     def _once_over(self) -> Callable[[], bool]:
         """Whether the time for a shard has passed, or the service is to stop."""

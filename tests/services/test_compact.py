@@ -137,6 +137,22 @@ def test_a_shard_that_another_instance_is_at_is_left_to_it_until_it_dies(house: 
     assert house.due() == 0
 
 
+def test_frames_that_come_during_a_pass_wait_for_the_next_look(house: Set) -> None:
+    house.write(NODES[0])
+    put = house.store.put
+
+    async def late(*arguments: Any) -> None:
+        await put(*arguments)
+        house.write(NODES[0])
+
+    with mock.patch.object(house.store, "put", late):
+        stats = house.start()
+        house.reactor.pump([0] * 200)
+        assert counted(stats, "hours") == 1
+    house.look()
+    assert (counted(stats, "hours"), house.due()) == (2, 0)
+
+
 def test_without_anything_due_the_database_is_left_alone(house: Set) -> None:
     house.threads.trouble = OperationalError("away")
     stats = house.start()
