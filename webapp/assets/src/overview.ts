@@ -1,5 +1,7 @@
 // The overview: rows that move by the account's event stream, a filter and an order kept in the address.
 import { embedded, find, setText, typing } from "./dom";
+import type { Reply } from "./points";
+import { readSeries } from "./series";
 import { Stream, type Link, type Summary } from "./stream";
 import { ago, format } from "./units";
 
@@ -83,20 +85,13 @@ class Row {
   }
 }
 
-interface Column {
-  values: (number | null)[];
-}
-
 /** CPU busy of the last ten minutes of one node. */
 async function lately(node: string): Promise<number[]> {
   const to = Date.now();
-  const query = new URLSearchParams({ check: "cpu", key: "", metrics: "cpu_idle", points: String(SPARK_POINTS) });
-  query.set("from", String(to - 600_000));
-  query.set("to", String(to));
-  const reply = await fetch(`/nodes/${node}/series?${query}`);
-  if (!reply.ok) return [];
-  const [idle] = ((await reply.json()) as { columns: Column[] }).columns;
-  return (idle?.values ?? []).filter((value) => value !== null).map((value) => Math.max(0, 100 - value));
+  const ask = { check: "cpu", key: "", metrics: ["cpu_idle"], points: SPARK_POINTS };
+  const [idle] = await readSeries(node, { from: to - 600_000, to }, [ask]).catch(() => [] as Reply[]);
+  const values = idle?.columns[0]?.values ?? [];
+  return values.filter((value) => value !== null).map((value) => Math.max(0, 100 - value));
 }
 
 class Overview {

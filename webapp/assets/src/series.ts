@@ -9,6 +9,16 @@ export interface Ask {
   points: number;
 }
 
+/** What these graphs of a node show of a window, in the order of `asks`. */
+export async function readSeries(node: string, { from, to }: Window, asks: Ask[], signal: AbortSignal | null = null) {
+  const query = new URLSearchParams({ ask: JSON.stringify(asks) });
+  query.set("from", String(Math.round(from)));
+  query.set("to", String(Math.round(to)));
+  const reply = await fetch(`/nodes/${node}/series?${query}`, { signal });
+  if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
+  return (await reply.json()) as Reply[];
+}
+
 interface Waiting {
   ask: Ask;
   window: Window;
@@ -46,9 +56,8 @@ export class SeriesReader {
     const look = () => some.every(({ signal }) => signal.aborted) && unwanted.abort();
     for (const { signal } of some) signal.addEventListener("abort", look);
     try {
-      const reply = await fetch(this.address(window, some), { signal: unwanted.signal });
-      if (!reply.ok) throw new Error(`the server answered ${reply.status}`);
-      const series = (await reply.json()) as Reply[];
+      const asks = some.map(({ ask }) => ask);
+      const series = await readSeries(this.node, window, asks, unwanted.signal);
       some.forEach((each, i) => {
         const found = series[i];
         if (each.signal.aborted || found === undefined) each.reject(new DOMException("aborted", "AbortError"));
@@ -57,12 +66,5 @@ export class SeriesReader {
     } catch (error) {
       for (const each of some) each.reject(error);
     }
-  }
-
-  private address({ from, to }: Window, some: Waiting[]): string {
-    const query = new URLSearchParams({ ask: JSON.stringify(some.map(({ ask }) => ask)) });
-    query.set("from", String(Math.round(from)));
-    query.set("to", String(Math.round(to)));
-    return `/nodes/${this.node}/series?${query}`;
   }
 }
