@@ -21,6 +21,7 @@ import fcntl
 import os
 import signal
 import tempfile
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -144,17 +145,25 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"LEFT OUT: {tests} tests of {what}", red=True, bold=True)
 
 
-def _url(config: pytest.Config, name: str) -> str:
+def _url(config: pytest.Config, name: str, space: str = "") -> str:
+    """Where an engine is, and in it this worker's space, or another of this name."""
     shared = config.stash[SHARED]
     engine, running = shared.start(name)
-    engine.add_space(running, shared.space)
-    return engine.url(running, shared.space)
+    space = space or shared.space
+    engine.add_space(running, space)
+    return engine.url(running, space)
 
 
 @pytest.fixture(scope="session")
 def rabbitmq_url(pytestconfig: pytest.Config) -> str:
     """amqp://…/VHOST, a vhost of this worker's own."""
     return _url(pytestconfig, "rabbitmq")
+
+
+@pytest.fixture
+def own_rabbitmq_url(pytestconfig: pytest.Config) -> str:
+    """amqp://…/VHOST, a vhost of this test's own: nobody else's events come there."""
+    return _url(pytestconfig, "rabbitmq", f"picket_{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")

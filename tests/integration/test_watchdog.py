@@ -74,8 +74,8 @@ def wait_until(met: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-def house(tmp_path: Path, rabbitmq_url: str) -> Iterator[House]:
-    house = House(tmp_path, rabbitmq_url)
+def house(tmp_path: Path, own_rabbitmq_url: str) -> Iterator[House]:
+    house = House(tmp_path, own_rabbitmq_url)
     yield house
     house.stop()
 
