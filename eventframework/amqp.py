@@ -19,6 +19,7 @@ class Channel:
     def __init__(self, raw: Any, clock: Clock) -> None:
         self.raw = raw
         self.clock = clock
+        self.closing = False
         self._reason: Exception | None = None
         self._expected: set[Deferred[Any]] = set()
         self.acks = Acks(clock, self._acknowledge)
@@ -67,6 +68,20 @@ class Channel:
         """Settle deliveries; on a channel that has ended, they will come again instead."""
         with suppress(BrokerUnavailable):
             self.send("basic_ack", delivery_tag=delivery_tag, multiple=multiple)
+
+    async def close(self) -> None:
+        """Close it; what it had not acknowledged is then back in its queues, in order.
+
+        pika would cancel the consumers first, and RabbitMQ 3.10 gives what a cancelled consumer had back
+        behind what the next one has taken by then. So pika is told that it has cancelled them.
+        """
+        self.closing = True
+        self.acks.flush()
+        closed: Deferred[None] = Deferred()
+        self.raw.add_on_close_callback(lambda *_: closed.callback(None))
+        self.raw._cancelled.update(self.raw.consumer_tags)
+        self.send("close")
+        await within(self.clock, ANSWER_S, closed, "close")
 
     def _arrived(self, result: Any, answer: Deferred[Any]) -> Any:
         self._expected.discard(answer)

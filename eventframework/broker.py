@@ -3,11 +3,18 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from eventframework.topology import Queue
+from eventframework.topology import Limits, Queue
 
 Hook = Callable[[], Awaitable[None]]
+
+
+class Stamp(NamedTuple):
+    """Who published a message, and its number among all of that publisher for one partition of a stream."""
+
+    publisher: str
+    number: int
 
 
 class Delivery(Protocol):
@@ -23,6 +30,7 @@ class Delivery(Protocol):
     """How often it has failed before."""
     shared: dict[Any, Any]
     """What consumers in this process have made of the body, for the others who get the same message."""
+    stamp: Stamp | None
 
     def done(self) -> None:
         """It is handled, and need not come again."""
@@ -38,7 +46,14 @@ class Consumer(Protocol):
     """One consumer of one queue."""
 
     async def cancel(self) -> None:
-        """Get no more deliveries, or soon none; those held may still be settled."""
+        """Get no more deliveries; those held may still be settled.
+
+        Of an ordered queue they go back to their place at once, and the next consumer in the line begins:
+        settle those under way before. Who consumes the queue again is at the end of the line.
+        """
+
+    async def waiting(self) -> int:
+        """How many messages its queue has that no consumer has got yet; raises BrokerUnavailable."""
 
     def give_back(self) -> None:
         """Cancelled, let others have what it still holds."""
@@ -74,6 +89,8 @@ class Broker(Protocol):
 
     partitions: int
     """Of every stream; fixed for the life of its queues."""
+    limits: Limits
+    """Of every stream; also fixed."""
 
     def connected(self, hook: Hook) -> None:
         """Run `hook` at each connect, once everything is declared and consumed again."""
@@ -84,11 +101,20 @@ class Broker(Protocol):
     async def stop(self) -> None:
         """Let go of everything; what is held unsettled comes again to others."""
 
-    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
         """Return once each queue bound to `key` has it for good; raises PublishRefused, BrokerUnavailable."""
 
-    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> Consumer:
-        """Call `take` with each delivery, at most `prefetch` of them unsettled; outlives reconnects."""
+    def consume(
+        self,
+        queue: Queue,
+        prefetch: int,
+        take: Callable[[Delivery], None],
+        lost: Callable[[], None] = lambda: None,
+    ) -> Consumer:
+        """Call `take` with each delivery, at most `prefetch` of them unsettled; outlives reconnects.
+
+        `lost` is called at the end of a connection: what is held comes again to whoever is next in the line.
+        """
 
     async def count_dead_letters(self) -> int:
         """How many dead letters there are, about, without a look at them; raises BrokerUnavailable."""

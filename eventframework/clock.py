@@ -47,6 +47,18 @@ def backoff_s(failures: int, slowest_s: float = 15.0) -> float:
     return longest * random.uniform(0.5, 1)  # noqa: S311
 
 
+def after(event: Deferred[None]) -> Deferred[None]:
+    """Fire when `event` does; cancelling it leaves that alone."""
+    fired: Deferred[None] = Deferred()
+
+    def fire(_: object) -> None:
+        if not fired.called:
+            fired.callback(None)
+
+    event.addBoth(fire)
+    return fired
+
+
 async def within(clock: Clock, limit_s: float, answer: Deferred[T], what: str) -> T:
     """The answer, or BrokerUnavailable when it takes longer than `limit_s`."""
     late = False

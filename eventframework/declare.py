@@ -18,7 +18,7 @@ WAITS_S = (0.1, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
 FAR_OFF = 1000
 """The broker's own delivery limit: it keeps the order on a requeue, and is never to be reached."""
 
-PRIVATE = {"x-max-length": 10_000, "x-max-length-bytes": 32 << 20, "x-overflow": Overflow.DROP_OLDEST.value}
+PRIVATE = {"x-max-length": 10_000, "x-overflow": Overflow.DROP_OLDEST.value}
 DEAD_LETTERS = {"x-max-length": 100_000, "x-message-ttl": 14 * 24 * 3600 * 1000}
 
 
@@ -54,7 +54,7 @@ def queue_steps(queue: Queue, name: str) -> list[Step]:
     """The exchange, the queue under the given name, and its bindings."""
     kind = {"durable": True, "arguments": _durable(queue)}
     if not queue.durable:
-        kind = {"exclusive": True, "auto_delete": True, "arguments": PRIVATE}
+        kind = {"exclusive": True, "auto_delete": True, "arguments": _private(queue)}
     return [
         _exchange(queue.exchange, "direct"),
         Step("queue_declare", {"queue": name} | kind),
@@ -103,6 +103,10 @@ def _wait(wait_s: float) -> dict[str, Any]:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": Overflow.REFUSE.value,
     }
+
+
+def _private(queue: Queue) -> dict[str, Any]:
+    return PRIVATE | {"x-max-length-bytes": queue.most_bytes}
 
 
 def _durable(queue: Queue) -> dict[str, Any]:

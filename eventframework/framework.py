@@ -1,7 +1,6 @@
 """Publishing and handling typed events, whatever the broker; what becomes of a delivery is decided here."""
 
 import os
-import traceback
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -12,19 +11,20 @@ from eventframework.broker import Broker, Consumer, Delivery, Hook
 from eventframework.clock import Clock, sleep, within
 from eventframework.errors import BrokerUnavailable, EventError, RetryLater, UnknownEvent, UnreadableEvent
 from eventframework.event import Event, decode_as, encode, handle_in_context
+from eventframework.intake import Intake
+from eventframework.lane import Taker
+from eventframework.members import PACE, Pace
 from eventframework.policy import Policy
 from eventframework.stream import Stream
-from eventframework.topology import EVENTS, Queue, Subscription
-from eventframework.worker import Handle, Worker
+from eventframework.topology import EVENTS, Queue, Subscription, Tap
+from eventframework.worker import Handle, Worker, traceback_of, warn_of_retry
 from picket import correlation
+from statslib import Stats
 
 E = TypeVar("E", bound=Event)
 
 BACKOFF_S = (0.1, 1.0, 5.0, 30.0)
 """Waits after each failure of an event's handler; one failure more than there are waits, and it is dead."""
-
-IN_PLACE_S = (0.1, 0.5, 1.0, 2.0, 5.0)
-"""Waits after each failure of a stream's handler; the last one for ever."""
 
 
 class Framework:
@@ -32,17 +32,28 @@ class Framework:
 
     An event's handler ends in one of: return (done), RetryLater (again after its delay, without limit), or
     any other exception (again after a backoff, at last among the dead letters with the traceback).
-    `drain_s`: how long `stop` waits for the handlers under way.
+    `drain_s`: how long `stop` waits for handlers under way. `stats` is shown what streams bring; `pace` is
+    how fast their partitions change hands.
     """
 
     def __init__(
-        self, broker: Broker, clock: Clock, *, backoff_s: Sequence[float] = BACKOFF_S, drain_s: float = 30.0
+        self,
+        broker: Broker,
+        clock: Clock,
+        *,
+        backoff_s: Sequence[float] = BACKOFF_S,
+        drain_s: float = 30.0,
+        stats: Stats | None = None,
+        pace: Pace = PACE,
     ) -> None:
         self._broker = broker
         self._clock = clock
         self._backoff_s = tuple(backoff_s)
         self._drain_s = drain_s
+        self._stats = stats or Stats("broker")
+        self._pace = pace
         self._consuming: list[tuple[Consumer, Worker]] = []
+        self._intakes: list[Intake] = []
         self._sleeping: set[Deferred[None]] = set()
         self._stopping = False
         self._log = Logger(namespace="eventframework")
@@ -71,7 +82,7 @@ class Framework:
         await _all(consumer.cancel() for consumer, _ in self._consuming)
         for waiting in list(self._sleeping):
             waiting.cancel()
-        await self._drain()
+        await _all((self._drain(), *(intake.leave(self._drain_s) for intake in self._intakes)))
 
     async def leave(self) -> None:
         """Undo every subscription, while other frameworks go on with the same broker."""
@@ -127,10 +138,10 @@ class Framework:
 
     def stream(self, name: str) -> Stream:
         """The stream of that name."""
-        return Stream(name, self._broker, self._consume_in_place)
+        return Stream(name, self._broker, self._take_in)
 
-    def _consume_in_place(self, queue: Queue, handle: Handle, prefetch: int, at_once: int) -> None:
-        self._consume(queue, lambda delivery: self._until_done(handle, delivery), prefetch, at_once)
+    def _take_in(self, tap: Tap, taker: Taker) -> None:
+        self._intakes.append(Intake(tap, taker, self._broker, self._clock, self._stats, self._pace))
 
     def _consume(self, queue: Queue, settle: Handle, prefetch: int, at_once: int) -> None:
         worker = Worker(settle, at_once)
@@ -152,19 +163,15 @@ class Framework:
     async def _failed(self, delivery: Delivery, error: Exception) -> None:
         attempts = delivery.attempts + 1
         hopeless = isinstance(error, UnreadableEvent | UnknownEvent)
-        told = _told(error)
+        told = traceback_of(error)
         if hopeless or attempts > len(self._backoff_s):
             said = "A dead letter after {attempts} attempts: {error!r}"
             self._log.error(said, attempts=attempts, error=error, traceback=told)
             await self._insist(lambda: delivery.bury(told))
             return
         delay_s = self._backoff_s[attempts - 1]
-        self._warn(delay_s, error)
+        warn_of_retry(delay_s, error)
         await self._insist(lambda: delivery.retry(delay_s, attempts))
-
-    def _warn(self, delay_s: float, error: Exception) -> None:
-        said = "Failed, again in {delay_s} s: {error!r}"
-        self._log.warn(said, delay_s=delay_s, error=error, traceback=_told(error))
 
     async def _insist(self, settle: Callable[[], Awaitable[None]]) -> None:
         """Settle it, however often the broker is away; a stop leaves it unsettled, and it comes again."""
@@ -174,22 +181,6 @@ class Framework:
             except EventError as error:
                 self._log.warn("Not settled: {error}", error=error)
             await self._sleep(1.0)
-
-    async def _until_done(self, handle: Handle, delivery: Delivery) -> None:
-        """Handle it again and again, so that no later batch overtakes it and none is lost."""
-        failures = 0
-        while True:
-            try:
-                await handle(delivery)
-                return delivery.done()
-            except RetryLater as later:
-                delay_s = later.delay_s
-            except Exception as error:  # noqa: BLE001 - what a handler raises is an outcome
-                delay_s = IN_PLACE_S[min(failures, len(IN_PLACE_S) - 1)]
-                failures += 1
-                correlation.fail()
-                self._warn(delay_s, error)
-            await self._sleep(delay_s)
 
     async def _sleep(self, delay_s: float) -> None:
         """Wait, but not past `stop`: then raise CancelledError."""
@@ -208,10 +199,6 @@ class Framework:
             await within(self._clock, self._drain_s, drained, "handlers under way")
         except BrokerUnavailable as error:
             self._log.warn("Stopped without waiting longer: {error}", error=error)
-
-
-def _told(error: Exception) -> str:
-    return "".join(traceback.format_exception(error))
 
 
 def _all(running: Iterable[Coroutine[Any, Any, None]]) -> Deferred[list[None]]:

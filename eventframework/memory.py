@@ -15,16 +15,17 @@ from twisted.internet.defer import gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from eventframework.broker import DeadLetter, Delivery, Hook
+from eventframework.broker import DeadLetter, Delivery, Hook, Stamp
 from eventframework.clock import Clock, stop_timer, together, within
 from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.journal import Entry, Journal
 from eventframework.memory_queue import MemoryConsumer, MemoryQueue, Message
 from eventframework.room import Room
-from eventframework.topology import PARTITIONS, Overflow, Queue, Topology, is_private
+from eventframework.topology import PARTITIONS, Limits, Overflow, Queue, Topology, is_private
 
 CONFIRM_S = 10.0
+LIMITS = Limits(pushes_back=64 << 20, drops=64 << 20, private=4 << 20)
 EVENTS_BYTES = 16 << 20
 """Of one subscription, not handled yet: they are in memory as well as in the journal."""
 
@@ -32,7 +33,7 @@ EVENTS_BYTES = 16 << 20
 class MemoryBroker:
     """Several frameworks of one process may share it; it stops with the last of them.
 
-    `clock` is the reactor where there is a journal, whose thread it hears from. `most_bytes` bounds what one
+    `clock` is the reactor where there is a journal, whose thread it hears from. `limits` bounds what one
     tag of a stream may have waiting: past it a batch is refused, or the oldest dropped. `events_bytes` bounds
     what one subscription of an event may have unhandled: past it a publish waits.
     """
@@ -44,13 +45,13 @@ class MemoryBroker:
         *,
         topology: Topology | None = None,
         partitions: int = PARTITIONS,
-        most_bytes: int = 64 << 20,
+        limits: Limits = LIMITS,
         events_bytes: int = EVENTS_BYTES,
     ) -> None:
         self.partitions = partitions
+        self.limits = limits
         self._clock = clock
         self._journal = Journal(journal, clock)
-        self._most_bytes = most_bytes // partitions
         self._rooms: dict[str, Room] = defaultdict(lambda: Room(events_bytes))
         self._ids = count(1)
         self._queues: list[MemoryQueue] = []
@@ -59,7 +60,7 @@ class MemoryBroker:
         self._hooks = Hooks()
         self._users = 0
         self._log = Logger(namespace="eventframework.memory")
-        for queue in (topology or Topology()).queues(partitions):
+        for queue in (topology or Topology()).queues(partitions, limits):
             self._declare(queue)
 
     @property
@@ -95,7 +96,7 @@ class MemoryBroker:
                 stop_timer(timer)
             await self._journal.close()
 
-    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
         """Put it into every queue bound to `key`; return when it is in the journal, or handled."""
         if not self._hooks.up:
             raise BrokerUnavailable("the broker is not started")
@@ -107,7 +108,9 @@ class MemoryBroker:
         if journaled := [queue for queue in queues if queue.journaled]:
             await self._enter(journaled, len(body))
         shared: dict[Any, Any] = {}
-        messages = [(queue, Message(next(self._ids), key, body, shared=shared)) for queue in queues]
+        messages = [
+            (queue, Message(next(self._ids), key, body, shared=shared, stamp=stamp)) for queue in queues
+        ]
         if journaled:
             await self._add(messages)
         for queue, message in messages:
@@ -147,7 +150,13 @@ class MemoryBroker:
     def _leave(self, queue: MemoryQueue, message: Message) -> None:
         self._rooms[queue.declared.name].leave(len(message.body))
 
-    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> MemoryConsumer:
+    def consume(
+        self,
+        queue: Queue,
+        prefetch: int,
+        take: Callable[[Delivery], None],
+        lost: Callable[[], None] = lambda: None,  # noqa: ARG002 - nothing is lost in memory
+    ) -> MemoryConsumer:
         """Begin to consume; a private queue is made for it."""
         declared = self._declare(queue)
         consumer = MemoryConsumer(declared, prefetch, take)
@@ -223,7 +232,7 @@ class MemoryBroker:
         for queue in self._queues:
             if queue.declared == declared and declared.durable:
                 return queue
-        queue = MemoryQueue(declared, self._most_bytes, self)
+        queue = MemoryQueue(declared, self)
         self._queues.append(queue)
         self._restore(queue)
         return queue

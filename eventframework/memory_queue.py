@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred
 
-from eventframework.broker import Delivery
+from eventframework.broker import Delivery, Stamp
 from eventframework.topology import Overflow, Queue
 
 
@@ -25,6 +25,7 @@ class Message:
     redelivered: bool = False
     first_failed_ms: int = 0
     shared: dict[Any, Any] = field(default_factory=dict)
+    stamp: Stamp | None = None
     handled: Deferred[None] = field(default_factory=Deferred)
 
 
@@ -47,12 +48,11 @@ class Outcomes(Protocol):
 class MemoryQueue:
     """Messages that wait, and the consumers among whom they go round."""
 
-    def __init__(self, declared: Queue, most_bytes: int, outcomes: Outcomes) -> None:
+    def __init__(self, declared: Queue, outcomes: Outcomes) -> None:
         self.declared = declared
         self.outcomes = outcomes
         self.consumers: deque[MemoryConsumer] = deque()
         self.dropped = 0
-        self._most_bytes = most_bytes
         self._bytes = 0
         self._waiting: deque[Message] = deque()
         self._giving = False
@@ -68,9 +68,14 @@ class MemoryQueue:
         return alive and self.declared.exchange == exchange and key in self.declared.keys
 
     @property
+    def waiting(self) -> int:
+        """How many messages no consumer has got yet."""
+        return len(self._waiting)
+
+    @property
     def full(self) -> bool:
         """Whether the next message would be refused, or drop another."""
-        return self.declared.full is not Overflow.GROW and self._bytes >= self._most_bytes
+        return self.declared.full is not Overflow.GROW and self._bytes >= self.declared.most_bytes
 
     def put(self, message: Message) -> None:
         """Append a message; the oldest go where there is no room."""
@@ -116,7 +121,7 @@ class MemoryQueue:
 
 
 class MemoryConsumer:
-    """One consumer; once it leaves, an ordered queue waits for what it holds before the next one begins."""
+    """One consumer; of an ordered queue the first in the line gets everything, until it leaves."""
 
     def __init__(self, queue: MemoryQueue, prefetch: int, take: Callable[[Delivery], None]) -> None:
         self._queue = queue
@@ -147,9 +152,16 @@ class MemoryConsumer:
         self._queue.give()
 
     async def cancel(self) -> None:
-        """Get no more deliveries."""
+        """Get no more deliveries; an ordered queue has at once back what it holds."""
         self.leaving = True
-        self.settled()
+        if self._queue.declared.ordered:
+            self.give_back()
+        else:
+            self.settled()
+
+    async def waiting(self) -> int:
+        """How many messages of its queue no consumer has got yet."""
+        return self._queue.waiting
 
     def give_back(self) -> None:
         """Let others have what it still holds."""
@@ -167,6 +179,7 @@ class MemoryDelivery:
         self.redelivered = message.redelivered
         self.attempts = message.attempts
         self.shared = message.shared
+        self.stamp = message.stamp
         self._queue = queue
         self._consumer = consumer
         self._message = message

@@ -1,25 +1,23 @@
 """The broker that is RabbitMQ: quorum queues, confirms, one connection to publish and one to consume."""
 
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pika import BasicProperties
-from pika.spec import Basic
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger
 
 from eventframework.amqp import Channel
-from eventframework.broker import DeadLetter, Delivery, Hook
-from eventframework.clock import Reactor, stop_timer
+from eventframework.broker import DeadLetter, Delivery, Hook, Stamp
+from eventframework.clock import Reactor
 from eventframework.connection import Link
-from eventframework.dead import ATTEMPTS, FIRST_FAILED, StopWalk, Visit, headers_of, walk
-from eventframework.declare import declare_queue, topology_steps, wait_name
+from eventframework.dead import StopWalk, Visit, walk
+from eventframework.declare import topology_steps
 from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
 from eventframework.hooks import Hooks
 from eventframework.publisher import Publisher
+from eventframework.rabbitmq_consumer import RabbitConsumer, stamped
 from eventframework.settle import SETTLE_S, settle
-from eventframework.topology import DEAD, PARTITIONS, Queue, Topology
+from eventframework.topology import DEAD, LIMITS, PARTITIONS, Limits, Queue, Topology
 from statslib import Stats
 
 
@@ -39,12 +37,14 @@ class RabbitBroker:
         *,
         topology: Topology | None = None,
         partitions: int = PARTITIONS,
+        limits: Limits = LIMITS,
         settle_s: float = SETTLE_S,
         stats: Stats | None = None,
     ) -> None:
         self.partitions = partitions
+        self.limits = limits
         self.clock = reactor
-        self._steps = topology_steps((topology or Topology()).queues(partitions))
+        self._steps = topology_steps((topology or Topology()).queues(partitions, limits))
         self._settle_s = settle_s
         self._publisher: Publisher | None = None
         self._publishing = Link(
@@ -83,9 +83,9 @@ class RabbitBroker:
         await self._publishing.stop()
         self._started()
 
-    async def publish(self, exchange: str, key: str, body: bytes) -> None:
+    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
         """Return when RabbitMQ has confirmed it."""
-        await self.send(exchange, key, body, {})
+        await self.send(exchange, key, body, stamped(stamp))
 
     async def send(self, exchange: str, key: str, body: bytes, headers: dict[str, Any]) -> None:
         """The same, with headers."""
@@ -93,15 +93,27 @@ class RabbitBroker:
             raise BrokerUnavailable(self._publishing.problem or "not connected")
         await self._publisher.publish(exchange, key, body, headers)
 
-    def consume(self, queue: Queue, prefetch: int, take: Callable[[Delivery], None]) -> "RabbitConsumer":
+    def consume(
+        self,
+        queue: Queue,
+        prefetch: int,
+        take: Callable[[Delivery], None],
+        lost: Callable[[], None] = lambda: None,
+    ) -> RabbitConsumer:
         """Consume from now on, or from the connect on."""
-        consumer = RabbitConsumer(self, queue, prefetch, take)
+        consumer = RabbitConsumer(self, queue, prefetch, take, lost)
         self._consumers.append(consumer)
         if self._channel is not None:
             Deferred.fromCoroutine(self._begin_late(consumer, self._channel))
         return consumer
 
-    def forget(self, consumer: "RabbitConsumer") -> None:
+    async def channel(self) -> Channel:
+        """One more channel to consume over; raises BrokerUnavailable."""
+        channel = await self._consuming.channel()
+        self._end_with(channel, self._consuming)
+        return channel
+
+    def forget(self, consumer: RabbitConsumer) -> None:
         """Do not let it begin again."""
         if consumer in self._consumers:
             self._consumers.remove(consumer)
@@ -206,20 +218,22 @@ class RabbitBroker:
     def _consume_down(self) -> None:
         self._channel = None
         self._consumed = self._hooks.up = False
+        for consumer in list(self._consumers):
+            consumer.gone()
 
     def _end_with(self, channel: Channel, link: Link) -> None:
         """A channel that ends, or a consumer that the broker cancels, is put right by a new connection."""
-        channel.raw.add_on_close_callback(lambda *_: link.drop())
+        channel.raw.add_on_close_callback(lambda *_: None if channel.closing else link.drop())
         channel.raw.add_on_cancel_callback(lambda _: link.drop())
 
-    async def _begin(self, consumer: "RabbitConsumer", channel: Channel) -> None:
+    async def _begin(self, consumer: RabbitConsumer, channel: Channel) -> None:
         await self._beginning.acquire()
         try:
             await consumer.begin(channel)
         finally:
             self._beginning.release()
 
-    async def _begin_late(self, consumer: "RabbitConsumer", channel: Channel) -> None:
+    async def _begin_late(self, consumer: RabbitConsumer, channel: Channel) -> None:
         try:
             await self._begin(consumer, channel)
         except EventError as error:
@@ -234,106 +248,3 @@ class RabbitBroker:
         first, self._first = self._first, None
         if first is not None:
             first.callback(None)
-
-
-class RabbitConsumer:
-    """A consumer that begins anew on each connection; a private queue has a new name each time."""
-
-    def __init__(
-        self, broker: RabbitBroker, queue: Queue, prefetch: int, take: Callable[[Delivery], None]
-    ) -> None:
-        self.broker = broker
-        self.queue = queue
-        self.take = take
-        self._prefetch = prefetch
-        self._tag = uuid.uuid4().hex
-        self._channel: Channel | None = None
-        self._timers: list[Any] = []
-
-    async def begin(self, channel: Channel) -> None:
-        """Declare the queue, and consume it over this channel."""
-        name = self.queue.name if self.queue.durable else f"{self.queue.name}.{uuid.uuid4().hex}"
-        await declare_queue(channel, self.queue, name)
-        await channel.call("basic_qos", prefetch_count=self._prefetch)
-        self._channel = channel
-        await channel.call(
-            "basic_consume", queue=name, on_message_callback=self._on_message, consumer_tag=self._tag
-        )
-
-    async def cancel(self) -> None:
-        """Get no more deliveries; of an ordered queue only by the end of the connection.
-
-        A cancel would make the next consumer begin beside this one, and RabbitMQ 3.10 was seen to turn round
-        what a cancelled consumer had not acknowledged.
-        """
-        for timer in self._timers:
-            stop_timer(timer)
-        self.broker.forget(self)
-        if self._channel is not None and self._channel.raw.is_open and not self.queue.ordered:
-            await self._channel.call("basic_cancel", consumer_tag=self._tag)
-
-    def give_back(self) -> None:
-        """Only the end of the connection gives back; the broker's other consumers begin anew."""
-        if self._channel is not None and self._channel.raw.is_open:
-            self.broker.begin_anew()
-
-    def later(self, delay_s: float, delivery: "RabbitDelivery") -> None:
-        """Take it again after the delay, in this process: a private queue is not for others."""
-        self._timers = [timer for timer in self._timers if timer.active()]
-        self._timers.append(self.broker.clock.callLater(delay_s, self.take, delivery))
-
-    def _on_message(self, _: Any, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
-        if self._channel is not None:
-            self._channel.acks.delivered(method.delivery_tag)
-            self.take(RabbitDelivery(self, self._channel, method, properties, body))
-
-
-class RabbitDelivery:
-    """A message that is not acknowledged yet, on the channel that brought it."""
-
-    def __init__(
-        self,
-        consumer: RabbitConsumer,
-        channel: Channel,
-        method: Basic.Deliver,
-        properties: BasicProperties,
-        body: bytes,
-    ) -> None:
-        self.key: str = method.routing_key
-        self.body = body
-        self.redelivered: bool = method.redelivered
-        self.shared: dict[Any, Any] = {}
-        headers = properties.headers or {}
-        self.attempts: int = headers.get(ATTEMPTS, 0)
-        self._first_failed_ms: int = headers.get(FIRST_FAILED, 0)
-        self._consumer = consumer
-        self._channel = channel
-        self._tag = method.delivery_tag
-
-    def done(self) -> None:
-        """Acknowledge it."""
-        self._channel.acks.settle(self._tag)
-
-    async def retry(self, delay_s: float, attempts: int) -> None:
-        """Send a copy on the long way back to its queue, then acknowledge it."""
-        if attempts:
-            self._first_failed_ms = self._first_failed_ms or self._now_ms()
-        if not self._consumer.queue.durable:
-            self.attempts = attempts
-            self._consumer.later(delay_s, self)
-            return
-        headers = {ATTEMPTS: attempts, FIRST_FAILED: self._first_failed_ms}
-        await self._consumer.broker.send(wait_name(delay_s), self._consumer.queue.name, self.body, headers)
-        self.done()
-
-    async def bury(self, error: str) -> None:
-        """Send a copy to the dead letters, then acknowledge it."""
-        now_ms = self._now_ms()
-        first_ms = self._first_failed_ms or now_ms
-        queue, attempts = self._consumer.queue.name, self.attempts + 1
-        letter = DeadLetter(queue, self.body, attempts, error, first_ms, now_ms)
-        await self._consumer.broker.send("", DEAD, self.body, headers_of(letter))
-        self.done()
-
-    def _now_ms(self) -> int:
-        return int(self._consumer.broker.clock.seconds() * 1000)

@@ -3,11 +3,14 @@
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from eventframework.broker import Broker, Delivery
+from eventframework.gaps import Numbers
+from eventframework.lane import Missed, Released, Taker
 from eventframework.policy import Share
-from eventframework.topology import Queue, Tap, key_partition, partition_key, stream_exchange
+from eventframework.topology import Tap, key_partition, partition_key, stream_exchange
+from eventframework.worker import Handle
 
 T = TypeVar("T")
 
@@ -36,23 +39,15 @@ class Batch:
 Handler = Callable[[Batch], Awaitable[None]]
 
 
-class Consume(Protocol):
-    """How a stream has a queue consumed: with retries in place, `at_once` batches under way."""
-
-    def __call__(
-        self, queue: Queue, handle: Callable[[Delivery], Awaitable[None]], prefetch: int, at_once: int
-    ) -> None:
-        """Begin to consume."""
-
-
 class Stream:
     """One stream; made by `Framework.stream`."""
 
-    def __init__(self, name: str, broker: Broker, consume: Consume) -> None:
+    def __init__(self, name: str, broker: Broker, consume: Callable[[Tap, Taker], None]) -> None:
         self.name = name
         self.partitions = broker.partitions
         self._broker = broker
         self._consume = consume
+        self._numbers = Numbers()
 
     def partition(self, node_id: str) -> int:
         """Where the batches of a node go, always."""
@@ -60,19 +55,39 @@ class Stream:
 
     async def publish(self, partition: int, body: bytes) -> None:
         """Return once it is safe: every durable queue has it. Raises PublishRefused or BrokerUnavailable."""
-        await self._broker.publish(stream_exchange(self.name), partition_key(partition), body)
+        stamp = self._numbers.next(partition)
+        try:
+            await self._broker.publish(stream_exchange(self.name), partition_key(partition), body, stamp)
+        except BaseException:
+            self._numbers.failed(partition, stamp)
+            raise
 
-    def consume(self, tag: str, handler: Handler, share: Share = Share.SCOPED, *, at_once: int = 1) -> None:
+    def consume(
+        self,
+        tag: str,
+        handler: Handler,
+        share: Share = Share.SCOPED,
+        *,
+        at_once: int = 1,
+        released: Released = lambda partition: None,  # noqa: ARG005
+        missed: Missed = lambda partition, batches: None,  # noqa: ARG005
+    ) -> None:
         """Call `handler` with every batch that `tag` is to see, until it succeeds.
 
         A handler that raises is called again with the same batch, after RetryLater's delay or a growing one.
-        With `at_once` 1 a partition's batches are handled strictly one after the other; with more, that many
+        With `at_once` 1 a partition's batches are handled one after the other; with more, that many
         of a partition may be under way, begun in order: for a handler that waits and minds no order.
-        """
-        for queue in Tap(self.name, tag, share).queues(self.partitions):
-            self._consume(queue, self._handle(handler), max(PREFETCH, at_once), at_once)
 
-    def _handle(self, handler: Handler) -> Callable[[Delivery], Awaitable[None]]:
+        `released(partition)`: no batch of it is under way any more, and before the next one that comes, if
+        any, others may have been handled elsewhere or gone by: forget what was gathered from the partition.
+
+        `missed(partition, batches)`: the tag was so far behind that its queue dropped that many batches. It
+        is called before the handler gets those behind the gap, maybe before it gets the last in front of it.
+        """
+        taker = Taker(self._handle(handler), max(PREFETCH, at_once), at_once, released, missed)
+        self._consume(Tap(self.name, tag, share), taker)
+
+    def _handle(self, handler: Handler) -> Handle:
         async def handle(delivery: Delivery) -> None:
             partition = key_partition(delivery.key)
             await handler(Batch(self.name, partition, delivery.body, delivery.redelivered, delivery.shared))

@@ -10,6 +10,9 @@
       ├─ stream.results.state.p00 … p15    SCOPED               durable, one live consumer, drops its oldest
       └─ fan.results.<unique>              FANOUT, every key    private, drops its oldest
 
+    exchange "members" (direct, key = results.state)
+      └─ fan.members.<unique>              one of each instance of a tag: who shares its partitions
+
     wait.<ms>    failed messages on their way back to the queue they came from (RabbitMQ only)
     dead         messages that failed too often, with the traceback
     mending      messages of a queue that is being made anew, and only while it is (RabbitMQ only)
@@ -30,8 +33,12 @@ EVENTS = "events"
 DEAD = "dead"
 MENDING = "mending"
 PRIVATE = "fan."
+MEMBERS = "members"
 PUSHES_BACK = "archive"
 """The one tag whose full queues refuse the publishers' batches."""
+
+PRIVATE_BYTES = 32 << 20
+"""What may wait in the queue of one consumer before it drops its oldest."""
 
 
 class Overflow(Enum):
@@ -60,6 +67,18 @@ class Queue:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Bytes that may wait: of a SCOPED tag over all its partitions, of a FANOUT one for each consumer."""
+
+    pushes_back: int = 2 << 30
+    drops: int = 512 << 20
+    private: int = PRIVATE_BYTES
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Subscription:
     """Who takes an event: enough to declare its queue without the consumer being there."""
 
@@ -76,7 +95,7 @@ class Subscription:
         """The queue that the subscriber consumes."""
         topic = self.event.topic
         if self.policy is Policy.FANOUT:
-            return Queue(f"{PRIVATE}{topic}", EVENTS, (topic,), durable=False, full=Overflow.DROP_OLDEST)
+            return private_queue(topic, EVENTS, (topic,))
         return Queue(event_queue(topic, self.tag), EVENTS, (topic,))
 
 
@@ -88,15 +107,19 @@ class Tap:
     tag: str
     share: Share = Share.SCOPED
 
-    def queues(self, partitions: int) -> list[Queue]:
-        """The queues that the tag consumes: one per partition, or one of its own for all."""
-        keys = tuple(map(partition_key, range(partitions)))
-        if self.share is Share.FANOUT:
-            name = f"{PRIVATE}{self.stream}"
-            return [Queue(name, stream_exchange(self.stream), keys, durable=False, full=Overflow.DROP_OLDEST)]
-        return [self._partition(partition, partitions) for partition in range(partitions)]
+    @property
+    def group(self) -> str:
+        """Those who share its partitions."""
+        return f"{self.stream}.{self.tag}"
 
-    def _partition(self, partition: int, partitions: int) -> Queue:
+    def queues(self, partitions: int, limits: Limits = LIMITS) -> list[Queue]:
+        """The queues that the tag consumes: one per partition, or one of its own for all."""
+        if self.share is Share.FANOUT:
+            keys = tuple(map(partition_key, range(partitions)))
+            return [private_queue(self.stream, stream_exchange(self.stream), keys, limits.private)]
+        return [self._partition(partition, partitions, limits) for partition in range(partitions)]
+
+    def _partition(self, partition: int, partitions: int, limits: Limits) -> Queue:
         pushes_back = self.tag == PUSHES_BACK
         return Queue(
             stream_queue(self.stream, self.tag, partition),
@@ -104,7 +127,7 @@ class Tap:
             (partition_key(partition),),
             ordered=True,
             full=Overflow.REFUSE if pushes_back else Overflow.DROP_OLDEST,
-            most_bytes=((2 << 30) if pushes_back else (512 << 20)) // partitions,
+            most_bytes=(limits.pushes_back if pushes_back else limits.drops) // partitions,
         )
 
 
@@ -115,10 +138,21 @@ class Topology:
     subscriptions: tuple[Subscription, ...] = ()
     taps: tuple[Tap, ...] = ()
 
-    def queues(self, partitions: int) -> list[Queue]:
+    def queues(self, partitions: int, limits: Limits = LIMITS) -> list[Queue]:
         """The durable queues, which have to be there before anyone publishes."""
-        taken = [queue for tap in self.taps for queue in tap.queues(partitions)]
+        taken = [queue for tap in self.taps for queue in tap.queues(partitions, limits)]
         return [queue for queue in (*(s.queue for s in self.subscriptions), *taken) if queue.durable]
+
+
+def private_queue(name: str, exchange: str, keys: tuple[str, ...], most_bytes: int = PRIVATE_BYTES) -> Queue:
+    """A queue of one consumer's own."""
+    full = Overflow.DROP_OLDEST
+    return Queue(f"{PRIVATE}{name}", exchange, keys, durable=False, full=full, most_bytes=most_bytes)
+
+
+def members_queue(group: str) -> Queue:
+    """Where an instance hears of the others of its group."""
+    return private_queue(MEMBERS, MEMBERS, (group,))
 
 
 def is_private(queue: str) -> bool:

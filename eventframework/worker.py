@@ -1,5 +1,6 @@
 """Running one handler over the deliveries of one consumer in scopes, and waiting for those under way."""
 
+import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -12,6 +13,17 @@ from picket import correlation
 Handle = Callable[[Delivery], Awaitable[None]]
 
 _log = Logger(namespace="eventframework")
+
+
+def traceback_of(error: Exception) -> str:
+    """As Python prints it."""
+    return "".join(traceback.format_exception(error))
+
+
+def warn_of_retry(delay_s: float, error: Exception) -> None:
+    """Log that a handler failed and will be called again."""
+    said = "Failed, again in {delay_s} s: {error!r}"
+    _log.warn(said, delay_s=delay_s, error=error, traceback=traceback_of(error))
 
 
 class Worker:

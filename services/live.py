@@ -40,6 +40,9 @@ STREAMS_PER_ACCOUNT = 200
 NODES_A_TURN = 100
 """Nodes whose newest frames are decoded before others' work has its turn."""
 
+TOGETHER_S = 1.0
+"""Gaps of this time are told to a browser once."""
+
 PING = b": ping\n\n"
 
 _json = msgspec.json.Encoder()
@@ -63,17 +66,26 @@ class Live(Service):
         query: Any,
         stats: Stats,
     ) -> None:
-        self._clock, self._reactor, self._bus, self._rpc = clock, reactor, bus, rpc
+        self._clock, self._reactor, self._rpc = clock, reactor, rpc
+        self._stream = bus.stream("results")
         self._query, self._stats = query, stats
         self._settings = settings
         self._latest = Latest()
         self._viewers: dict[tuple[str, str], set[Viewer]] = {}
-        self.parts = (Periodic(clock, PING_S, self._ping),)
+        self._missed: set[int] = set()
+        ping, gaps = Periodic(clock, PING_S, self._ping), Periodic(clock, TOGETHER_S, self._tell_of_gaps)
+        self.parts = (ping, gaps)
         self._port: Any = None
 
     async def setup(self) -> None:
         """Take every batch of the stream, and calls for snapshots."""
-        self._bus.stream("results").consume(self.name, self._take_batch, Share.FANOUT)
+        self._stream.consume(
+            self.name,
+            self._take_batch,
+            Share.FANOUT,
+            released=self._miss,
+            missed=lambda partition, _: self._miss(partition),
+        )
         self._rpc.serve("Live", self)
         self._stats.gauge("viewers", lambda: sum(map(len, self._viewers.values())))
 
@@ -181,6 +193,17 @@ class Live(Service):
                 known = self._latest.make(account_id, node_id)
                 self._send(of_account, _message("node", known.time_ms, _summary(node_id, known)))
         self._stats.increment("frames")
+
+    def _miss(self, partition: int) -> None:
+        """Frames of its nodes went by: forget what may be stale, and soon have pages fetch anew."""
+        self._latest.forget(lambda node_id: self._stream.partition(node_id) == partition)
+        self._missed.add(partition)
+
+    async def _tell_of_gaps(self) -> None:
+        missed, self._missed = self._missed, set()
+        for (_, node_id), viewers in list(self._viewers.items()):
+            if node_id == WHOLE_ACCOUNT or self._stream.partition(node_id) in missed:
+                self._send(viewers, GAP)
 
     def _send(self, viewers: set[Viewer], message: bytes) -> None:
         for viewer in list(viewers):

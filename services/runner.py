@@ -116,7 +116,7 @@ class Runner:
 
     def new_bus(self) -> Framework:
         """A service's own way to events and the stream: its subscriptions can be undone."""
-        return Framework(self.broker, self._reactor, drain_s=DRAIN_S)
+        return Framework(self.broker, self._reactor, drain_s=DRAIN_S, stats=self.stats("broker"))
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

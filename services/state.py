@@ -2,7 +2,8 @@
 
 Silence is counted from the moment at which the gateway received the last frame, and only while the stream
 flows: every sweep sends an empty batch through each partition, and while the one before has not come back, or
-batches come late, that partition's nodes are not judged. So a broker that is away makes nobody absent.
+batches come late or are dropped, that partition's nodes are not judged. So a broker that is away makes nobody
+absent. A partition that another instance has taken over is forgotten: its nodes are no longer judged here.
 """
 
 from collections import defaultdict
@@ -64,7 +65,7 @@ class State(Service):
 
     async def setup(self) -> None:
         """Take every batch."""
-        self._stream.consume(self.name, self.on_batch, Share.SCOPED)
+        self._stream.consume(self.name, self.on_batch, Share.SCOPED, released=self.release, missed=self.miss)
         self._stats.gauge("nodes", lambda: sum(len(each.nodes) for each in self._partitions.values()))
 
     async def on_batch(self, batch: Batch) -> None:
@@ -81,6 +82,14 @@ class State(Service):
         for frame in frames:
             await self._hear(partition, frame)
 
+    def release(self, number: int) -> None:
+        """Forget the nodes of a partition: whoever has it now judges them."""
+        self._partitions.pop(number, _Partition()).nodes.clear()
+
+    def miss(self, number: int, batches: int) -> None:  # noqa: ARG002 - how many makes no difference
+        """Some batches are lost to this tag, and nobody knows whose frames were in them."""
+        self._partitions[number].stalled_ms = self._now_ms()
+
     async def sweep(self) -> None:
         """Judge the nodes of every partition that flows, and probe each for the next time."""
         for partition in list(self._partitions.values()):
@@ -89,7 +98,8 @@ class State(Service):
             for node in list(partition.nodes.values()):
                 node.untold = False
                 last_ms = max(node.received_ms, partition.stalled_ms)
-                if node.state == "present" and self._now_ms() - last_ms > LIMIT_MS:
+                is_silent = node.state == "present" and self._now_ms() - last_ms > LIMIT_MS
+                if is_silent and (node.account_id, node.node_id) in partition.nodes:
                     await self._change(node, "absent")
         numbers = [number for number, partition in self._partitions.items() if partition.nodes]
         await DeferredList([Deferred.fromCoroutine(self._probe(number)) for number in numbers])

@@ -13,8 +13,10 @@ from twisted.trial import unittest
 
 from eventframework import Event, Framework
 from eventframework.broker import Broker
+from eventframework.members import PACE
 from eventframework.memory import MemoryBroker
 from eventframework.rabbitmq import RabbitBroker
+from eventframework.topology import LIMITS
 
 PARTITIONS = 2
 BACKOFF_S = (0.1,) * 4
@@ -61,6 +63,8 @@ class BrokerContract(unittest.TestCase):
 
     __test__ = False
     partitions = PARTITIONS
+    pace = PACE
+    limits = LIMITS
 
     def make(self) -> Broker:
         raise NotImplementedError
@@ -76,7 +80,9 @@ class BrokerContract(unittest.TestCase):
             await framework.stop()
 
     def framework(self, broker: Broker | None = None) -> Framework:
-        made = Framework(broker or self.make(), cast(Any, reactor), backoff_s=BACKOFF_S, drain_s=2)
+        made = Framework(
+            broker or self.make(), cast(Any, reactor), backoff_s=BACKOFF_S, drain_s=2, pace=self.pace
+        )
         self.frameworks.append(made)
         return made
 
@@ -94,7 +100,7 @@ class OnMemory(BrokerContract):
 
     def setUp(self) -> None:
         super().setUp()
-        self.broker = MemoryBroker(None, cast(Any, reactor), partitions=self.partitions)
+        self.broker = MemoryBroker(None, cast(Any, reactor), partitions=self.partitions, limits=self.limits)
 
     def make(self) -> Broker:
         return self.broker
@@ -108,4 +114,6 @@ class OnRabbitMQ(BrokerContract):
         self.url = rabbitmq_url
 
     def make(self) -> Broker:
-        return RabbitBroker([self.url], cast(Any, reactor), "contract", partitions=self.partitions)
+        return RabbitBroker(
+            [self.url], cast(Any, reactor), "contract", partitions=self.partitions, limits=self.limits
+        )

@@ -154,6 +154,7 @@ class EventContract(BrokerContract):
         await self.rings(process, 1)
         await until(lambda: len(inbox.doors) == 3)
         assert held.doors == [0, 1]
+        await stayer.leave()
 
     async def test_the_ready_hooks_run_once_all_is_subscribed(self) -> None:
         framework, inbox = self.framework(), Inbox()

@@ -25,6 +25,7 @@ from eventframework import (
 from eventframework.broker import Delivery
 from eventframework.errors import BrokerUnavailable
 from eventframework.memory import CONFIRM_S, MemoryBroker
+from eventframework.topology import Limits
 from tests.contract.brokers import ringing, until
 
 
@@ -133,7 +134,7 @@ class TestTheJournal(unittest.TestCase):
 class TestTheStreamInMemory(unittest.TestCase):
     def setUp(self) -> None:
         self.clock = Clock()
-        self.broker = MemoryBroker(None, cast(Any, self.clock), partitions=1, most_bytes=10)
+        self.broker = MemoryBroker(None, cast(Any, self.clock), partitions=1, limits=Limits(10, 10, 10))
         self.framework = Framework(self.broker, cast(Any, self.clock), drain_s=1)
         self.stream = self.framework.stream("results")
 
@@ -148,11 +149,12 @@ class TestTheStreamInMemory(unittest.TestCase):
 
         self.stream.consume("archive", archive)
         await self.framework.start()
+        timers = self.clock.getDelayedCalls()
         published = self.publish(b"1")
         self.assertFalse(published.called)
         held.callback(None)
         self.assertTrue(published.called)
-        assert not self.clock.getDelayedCalls()
+        assert self.clock.getDelayedCalls() == timers
 
     async def test_a_publish_waits_for_no_other_tag(self) -> None:
         async def state(_: Batch) -> None:
@@ -178,7 +180,7 @@ class TestTheStreamInMemory(unittest.TestCase):
             cast(Any, self.clock),
             topology=Topology(taps=(Tap("results", "state"),)),
             partitions=1,
-            most_bytes=10,
+            limits=Limits(10, 10, 10),
         )
         framework = Framework(broker, cast(Any, self.clock))
         await framework.start()
@@ -195,7 +197,7 @@ class TestTheStreamInMemory(unittest.TestCase):
 
     async def test_a_full_archive_refuses(self) -> None:
         held: list[Delivery] = []
-        queue = Tap("results", "archive").queues(1)[0]
+        queue = Tap("results", "archive").queues(1, self.broker.limits)[0]
         self.broker.consume(queue, 1, held.append)
         await self.framework.start()
         waiting = [self.publish(bytes(5)) for _ in range(3)]

@@ -17,6 +17,7 @@ from eventframework.clock import sleep
 from eventframework.event import encode
 from eventframework.memory import MemoryBroker
 from eventframework.rabbitmq import RabbitBroker
+from eventframework.topology import Limits
 from picket import process, reactor
 from picket.settings import Settings
 from tests.faults.load import (
@@ -152,7 +153,7 @@ def _broker(load: Load, folder: Path, clock: reactor.Reactor, name: str) -> Brok
             clock,
             topology=TOPOLOGY,
             partitions=load.partitions,
-            most_bytes=load.most_bytes,
+            limits=Limits(load.most_bytes, load.most_bytes, load.most_bytes),
             events_bytes=load.most_bytes,
         )
     return RabbitBroker([load.url], clock, name, topology=TOPOLOGY, partitions=load.partitions)

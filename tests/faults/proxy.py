@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 CHUNK = 65536
@@ -76,7 +77,8 @@ class Proxy:
     async def _cut(self) -> int:
         ends, self._ends = self._ends, set()
         for end in ends:
-            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            with suppress(OSError):  # It may have closed by itself.
+                end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             end.transport.abort()
         return len(ends)
 

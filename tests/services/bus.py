@@ -20,14 +20,25 @@ class FakeBus:
         self.handler: Callable[[Batch], Awaitable[None]]
         self.tag = ""
         self.error: Exception | None = None
+        self.on_event: Callable[[], None] = lambda: None
 
     def stream(self, name: str) -> Any:
         assert name == "results"
         return self
 
-    def consume(self, tag: str, handler: Any, share: Share, *, at_once: int = 1) -> None:
+    def consume(
+        self,
+        tag: str,
+        handler: Any,
+        share: Share,
+        *,
+        at_once: int = 1,
+        released: Callable[[int], None] | None = None,
+        missed: Callable[[int, int], None] | None = None,
+    ) -> None:
         assert share is Share.SCOPED
         self.tag, self.handler = tag, handler
+        self.released, self.missed = released, missed
 
     async def publish(self, *message: Any) -> None:
         """An event, or a partition and a body."""
@@ -35,6 +46,7 @@ class FakeBus:
             raise self.error
         if len(message) == 1:
             self.events.append(message[0])
+            self.on_event()
         else:
             self.probes.append(message)
 

@@ -18,7 +18,7 @@ from rpc import idl
 from rpc.dispatcher import Dispatcher
 from rpc.errors import Refused, Unavailable
 from services import base
-from services.live import NODES_A_TURN, PING_S, STREAMS_PER_ACCOUNT, Live
+from services.live import NODES_A_TURN, PING_S, STREAMS_PER_ACCOUNT, TOGETHER_S, Live
 from statslib import Stats
 from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch, layout_of
 from webapp import live_ticket
@@ -35,13 +35,18 @@ class Stream:
     """Stands where the bus and its stream are: hands batches to the service."""
 
     handler: Any = None
+    released: Any = None
+    missed: Any = None
 
     def stream(self, name: str) -> "Stream":
         assert name == "results"
         return self
 
-    def consume(self, _tag: str, handler: Any, _share: Any) -> None:
-        self.handler = handler
+    def consume(self, _tag: str, handler: Any, _share: Any, released: Any, missed: Any) -> None:
+        self.handler, self.released, self.missed = handler, released, missed
+
+    def partition(self, node_id: str) -> int:
+        return int(node_id[1:], 16) % 16
 
 
 class Store:
@@ -241,6 +246,26 @@ def test_memory_knows_no_means(house: House) -> None:
     failed: list[Any] = []
     Deferred.fromCoroutine(house.live.rank(OURS, idl.Context(), rank)).addErrback(failed.append)
     assert failed[0].check(Refused)
+
+
+def test_what_was_missed_is_forgotten_and_its_pages_are_told_once_that_there_is_a_gap(house: House) -> None:
+    house.frame(NOW_MS, cpu(90))
+    house.frame(NOW_MS, cpu(70), node=OTHER)
+    page, of_other, overview = house.browse(NODE), house.browse(OTHER), house.browse()
+    house.store.states = [
+        idl.CheckState(check="cpu", key="", state="ok", status="", time_ms=NOW_MS + 10_000, metrics=[])
+    ]
+    for batches in (1, 3):
+        house.bus.missed(house.bus.partition(NODE), batches)
+    assert house.snapshot(NODE)[0].time_ms == NOW_MS + 10_000
+    assert house.snapshot(OTHER)[0].time_ms == NOW_MS
+    house.reactor.advance(TOGETHER_S)
+    assert [event for event, _ in page.events].count("gap") == 1
+    assert [event for event, _ in overview.events].count("gap") == 1
+    assert "gap" not in dict(of_other.events)
+    house.bus.released(house.bus.partition(OTHER))
+    house.reactor.advance(TOGETHER_S)
+    assert "gap" in dict(of_other.events)
 
 
 def test_what_was_seen_already_or_is_older_is_no_news(house: House) -> None:

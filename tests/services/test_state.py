@@ -97,6 +97,26 @@ class TestPresenceOfData(SynchronousTestCase):
             self.bring(self.frame(ago_s=60, node_id=OTHER_NODE))
         assert len(self.told()) == 2
 
+    def test_a_partition_that_another_instance_has_taken_over_is_judged_here_no_more(self) -> None:
+        self.bring(self.frame(), partition=3)
+        self.bring(self.frame(node_id=OTHER_NODE), partition=4)
+        cast(Any, self.bus.released)(3)
+        self.pass_time(LIMIT_S * 2)
+        assert self.told()[2:] == [(OTHER_NODE, "present", "absent")]
+
+    def test_a_partition_that_is_released_during_a_sweep_is_judged_no_further(self) -> None:
+        self.bring(self.frame(), self.frame(node_id=OTHER_NODE), partition=3)
+        self.bus.on_event = lambda: cast(Any, self.bus.released)(3)
+        self.pass_time(LIMIT_S * 2)
+        assert [new for _, _, new in self.told()] == ["present", "present", "absent"]
+
+    def test_nobody_is_absent_while_batches_are_dropped(self) -> None:
+        self.bring(self.frame())
+        for _ in range(20):
+            self.pass_time(SWEEP_S)
+            cast(Any, self.bus.missed)(0, 1)
+        assert len(self.told()) == 1
+
     def test_a_node_that_stays_silent_after_a_stall_is_absent_in_the_end(self) -> None:
         self.bring(self.frame())
         self.pass_time(LIMIT_S * 2, flowing=False)

@@ -4,7 +4,7 @@ Needs no Django: the live service keeps it, and the overview makes the same line
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 import msgspec
@@ -136,6 +136,12 @@ class Latest:
     def make(self, account_id: str, node_id: str) -> NodeLatest:
         """What is known of the node, from now on kept."""
         return self._accounts.setdefault(account_id, {}).setdefault(node_id, NodeLatest())
+
+    def forget(self, is_stale: Callable[[str], bool]) -> None:
+        """Know nothing any more of the nodes with such ids, whosever they are."""
+        for nodes in self._accounts.values():
+            for node_id in [node_id for node_id in nodes if is_stale(node_id)]:
+                del nodes[node_id]
 
     def find(self, account_id: str, node_id: str) -> NodeLatest | None:
         """What is known of the node; None when nothing is."""
