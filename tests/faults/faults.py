@@ -40,9 +40,9 @@ def cut(run: RabbitRun) -> None:
 
 
 def black_hole(run: RabbitRun) -> None:
-    """Nothing comes through, and nobody is told, for longer than two heartbeats."""
+    """Nothing comes through, and nobody is told, for three heartbeats."""
     run.proxy.hold()
-    time.sleep(4 * run.load.heartbeat_s)
+    time.sleep(3 * run.load.heartbeat_s)
     run.proxy.release()
 
 
@@ -72,7 +72,7 @@ def fill_memory(run: RabbitRun) -> None:
 
 
 def _alarm(run: RabbitRun, begin: list[str], end: list[str]) -> None:
-    """For four heartbeats the publisher has to wait; it goes on by itself afterwards.
+    """For two heartbeats the publisher has to wait; it goes on by itself afterwards.
 
     It is stopped until the alarm is on, which may take longer than the load.
     """
@@ -81,7 +81,7 @@ def _alarm(run: RabbitRun, begin: list[str], end: list[str]) -> None:
     run.send(PUBLISHER, signal.SIGCONT)
     time.sleep(1)
     before = run.confirmed
-    time.sleep(4 * run.load.heartbeat_s)
+    time.sleep(2 * run.load.heartbeat_s)
     assert run.confirmed == before
     run.control(*end)
     run.eventually(lambda: run.confirmed > before)

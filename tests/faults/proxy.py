@@ -25,7 +25,7 @@ class Proxy:
         self._ends: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy")
+        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
         self._server = self._call(self._listen)
         self.port: int = self._server.sockets[0].getsockname()[1]
@@ -84,11 +84,10 @@ class Proxy:
 
     async def _close(self) -> None:
         self._server.close()
+        self._flowing.set()
         await self._cut()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        if others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await asyncio.wait(others, timeout=5)
 
     async def _take(self, near_in: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         try:

@@ -35,10 +35,10 @@ class Case:
 
 FAST = Load(events=0, batches=0, per_s=0, at_once=500, event_bytes=1000, batch_bytes=64_000)
 EVENTS = Case(
-    "events on RabbitMQ", msgspec.structs.replace(FAST, events=15_000, work_s=0.05), 6, 120, slowest_ms=1000
+    "events on RabbitMQ", msgspec.structs.replace(FAST, events=8_000, work_s=0.05), 11, 120, slowest_ms=1000
 )
 BATCHES = Case(
-    "batches on RabbitMQ", msgspec.structs.replace(FAST, batches=800, work_s=0.05), 8, 120, behind=0.55
+    "batches on RabbitMQ", msgspec.structs.replace(FAST, batches=480, work_s=0.05), 12, 120, behind=0.65
 )
 EMBEDDED = Case(
     "events and batches, embedded",
@@ -79,7 +79,7 @@ def test_the_archives_full_queues_make_publishers_wait(
     broker: Private, folder: Path, report: Report, load: Load
 ) -> None:
     run = RabbitRun(broker, folder, load)
-    limit = '{"max-length-bytes": 2000000}'
+    limit = '{"max-length-bytes": 1000000}'
     run.control("set_policy", "-p", run.space, "small", r"\.archive\.p", limit, "--apply-to", "queues")
     with run:
         hold(run, BATCHES, report, {"broker": broker.running.pid})

@@ -5,6 +5,7 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -15,8 +16,9 @@ SOON_S = 0.2
 
 class Echo(socketserver.BaseRequestHandler):
     def handle(self) -> None:
-        while data := self.request.recv(100):
-            self.request.sendall(data)
+        with suppress(ConnectionResetError):
+            while data := self.request.recv(100):
+                self.request.sendall(data)
 
 
 @pytest.fixture
