@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from eventframework.amqp import ANSWER_S, Channel
-from eventframework.clock import Reactor, sleep, stop_timer, within
+from eventframework.clock import Reactor, backoff_s, sleep, stop_timer, within
 from eventframework.errors import BrokerForbids, BrokerUnavailable, TopologyClash
 from eventframework.framing import Framing
 from eventframework.translate import translated, translating
@@ -185,9 +185,8 @@ class Link:
 
     async def _pause(self, failures: int) -> None:
         """Longer after each failure, and never in step with the others who lost the same broker."""
-        longest = min(SLOWEST_RETRY_S, 0.5 * 2**failures)
         try:
-            await sleep(self._reactor, random.uniform(0.1, longest))  # noqa: S311
+            await sleep(self._reactor, backoff_s(failures + 1, SLOWEST_RETRY_S))
         except Exception:  # noqa: BLE001 - only a stop ends the wait early
             return
 
