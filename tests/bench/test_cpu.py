@@ -6,6 +6,7 @@ import sys
 
 from bench.cpu import cost, cpu_seconds
 
+# The kernel counts CPU time in ticks of 10 ms, for each of user and system: the bounds leave room for several.
 BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
 
 
@@ -15,8 +16,8 @@ def _burn() -> None:
 
 def test_the_work_of_an_ended_child_is_counted() -> None:
     spent = cost(os.getpid(), _burn)
-    assert spent.cpu_s >= 0.29
-    assert spent.wall_s >= 0.29
+    assert spent.cpu_s >= 0.25
+    assert spent.wall_s >= 0.25
 
 
 def test_the_work_of_a_living_child_is_counted() -> None:
@@ -27,5 +28,5 @@ def test_the_work_of_a_living_child_is_counted() -> None:
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        assert cpu_seconds(os.getpid()) - before >= 0.29
+        assert cpu_seconds(os.getpid()) - before >= 0.25
         child.terminate()
