@@ -132,7 +132,7 @@ class Broker(Section):
 
 
 class Store(Section):
-    """Where time series are kept: `embedded` is a folder in the home."""
+    """Where time series are kept: `embedded` is a folder in the home. All but `kind` is for Cassandra."""
 
     kind: Literal["embedded", "cassandra", "memory"] = "embedded"
     contact_points: Words = ["127.0.0.1"]
@@ -140,6 +140,9 @@ class Store(Section):
     keyspace: str = Field(default="picket", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     replication: int = Field(default=1, ge=1)
     datacenter: str = "datacenter1"
+    hold_s: float = Field(default=1.0, ge=0)
+    mark_s: float = Field(default=600.0, ge=0)
+    slack_s: float = Field(default=90.0, gt=0)
 
 
 class Retention(Section):

@@ -45,6 +45,9 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
             reactor,
             replication=copies,
             datacenter=datacenter,
+            hold_s=store.hold_s,
+            mark_s=store.mark_s,
+            slack_s=store.slack_s,
             retention=retention(settings, 0),
         )
     if store.kind == "embedded":

@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IReactorTime
 from timeseries.cassandra_schema import ROWS, Names, statements, tables
 from timeseries.cql import Cql
 from timeseries.frames import Frame
-from timeseries.hold import Hold
-from timeseries.marks import Marks, NodeHour
+from timeseries.hold import HOLD_S, Hold
+from timeseries.marks import MARK_S, SLACK_S, Marks, NodeHour, hours_of
 from timeseries.retention import LATE_DAYS, USUAL, Retention
 from timeseries.stop import together
 from timeseries.store import (
@@ -35,9 +35,9 @@ NOT_OVER = 0
 class CassandraStore:
     """A TimeSeriesStore in a keyspace of its own, which `open` makes with `replication` copies of each row.
 
-    With one copy, `write` and `put` hold for `hold_s` seconds (default 1) and write again what a restart of
-    the node may have lost; with more copies a quorum has it, and nothing is held. A mark of a due hour serves
-    for `mark_s`.
+    With one copy, `write` and `put` hold for `hold_s` seconds and write again what a restart of the node may
+    have lost; with more copies a quorum has it, and nothing is held. For `mark_s` and `slack_s` see
+    `timeseries.marks`; they are the same in all processes.
     """
 
     def __init__(
@@ -49,15 +49,16 @@ class CassandraStore:
         *,
         replication: int = 1,
         datacenter: str = "datacenter1",
-        hold_s: float = 1.0,
-        mark_s: float = 600.0,
+        hold_s: float = HOLD_S,
+        mark_s: float = MARK_S,
+        slack_s: float = SLACK_S,
         retention: Retention = USUAL,
     ) -> None:
         self._cql = Cql(contact_points, port, datacenter, clock)
         self._clock = clock
         self._names: Names = {"keyspace": keyspace, "replication": replication, "datacenter": datacenter}
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
-        self._marks = Marks(clock, mark_s)
+        self._marks = Marks(clock, mark_s, slack_s)
         self._retention = retention
 
     async def open(self) -> None:
@@ -154,11 +155,16 @@ class CassandraStore:
         return 0
 
     async def _insert(self, frames: Sequence[Frame]) -> None:
-        """The marks are there before the frames that they tell of."""
-        marks = self._marks.due(frames)
-        await self._cql.run_all("mark", [_mark_row(hour, mark) for hour, mark in marks.items()])
-        self._marks.made(marks)
+        """The marks are there before the frames that they tell of, and are not over before these are."""
+        hours = hours_of(frames)
+        await self._mark(self._marks.due(hours))
         await self._cql.run_all("insert", map(_frame_row, frames))
+        await self._mark(self._marks.outlived(hours))
+
+    async def _mark(self, marks: dict[NodeHour, int]) -> None:
+        if marks:
+            await self._cql.run_all("mark", [_mark_row(hour, mark) for hour, mark in marks.items()])
+            self._marks.made(marks)
 
     async def _put(self, rows: Sequence[Row]) -> None:
         by_level: dict[Level, list[Row]] = defaultdict(list)

@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
+HOLD_S = 1.0
 GATHER_S = 0.05
 """Writes that end within this time are held together and cost one question."""
 

@@ -75,4 +75,4 @@ class OnCassandra(StoreContract):
 
     def make_store(self) -> TimeSeriesStore:
         hosts, port, keyspace = self.cassandra
-        return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01, mark_s=0)
+        return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0)

@@ -1,5 +1,7 @@
 """What every store must do with what compaction makes of frames: rows, and the hours that are due."""
 
+from typing import Any, cast
+
 from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
 from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, shard_of
@@ -173,6 +175,22 @@ class TestOnEmbedded(RowContract, OnEmbedded):
 
 class TestOnCassandra(RowContract, OnCassandra):
     __test__ = True
+
+    async def test_an_hour_is_due_though_its_mark_was_cleared_while_its_frame_was_written(self) -> None:
+        hour_ms = self.this_hour_ms()
+        cql = cast(Any, self.store)._cql
+        run_all = cql.run_all
+
+        async def slowly(name: str, many: Any) -> None:
+            if name == "insert":
+                (hour,) = await self.due()
+                await self.store.put(hour, [self.row(hour_ms)])
+                assert await self.due() == []
+            await run_all(name, many)
+
+        cql.run_all = slowly
+        await self.store.write([self.frame(hour_ms)])
+        assert [hour.start_ms for hour in await self.due()] == [hour_ms]
 
 
 async def expired(test: RowContract) -> None:
