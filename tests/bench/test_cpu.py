@@ -6,7 +6,7 @@ import sys
 
 from bench.cpu import cost, cpu_seconds
 
-# The kernel counts CPU time in ticks of 10 ms, for each of user and system: the bounds leave room for several.
+# The kernel counts CPU time in ticks of 10 ms, for user and system each: the bounds leave room for several.
 BURN = "import time\nwhile time.process_time() < 0.3: pass\n"
 
 
