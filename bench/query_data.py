@@ -10,8 +10,9 @@ import orjson
 from bench.points import INTERVAL_MS, Row, payload, results, values
 from timeseries.collect import Which, collect
 from timeseries.frames import Frame
+from timeseries.rolling import coarsen, roll
 from timeseries.rollup_rows import encode_rollup
-from timeseries.rollups import FINE_MS, coarsen, roll
+from timeseries.rollups import FINE_MS
 from timeseries.store import DAY_MS, HOUR_MS, Level, Place, SeriesKey
 from timeseries.store import Row as StoredRow
 

@@ -12,8 +12,9 @@ from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.columns import Columns
 from timeseries.frames import Frame, decode_payload
+from timeseries.rolling import coarsen, roll
 from timeseries.rollup_rows import encode_rollup
-from timeseries.rollups import FINE_MS, Rollup, coarsen, roll
+from timeseries.rollups import FINE_MS, Rollup
 
 HOUR_MS = 3_600_000
 EPOCH_MS = 1_795_003_200_000

@@ -13,8 +13,10 @@ from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import Collected, Which, collect
 from timeseries.columns import Columns, merge
 from timeseries.errors import DamagedBlock
+from timeseries.question import WIDTH_MS
+from timeseries.rolling import Sheet, coarsen_all, roll, roll_all, rollups_of
 from timeseries.rollup_rows import decode_rollup, encode_rollup
-from timeseries.rollups import FINE_MS, Rollup, coarsen, replace_slots, roll
+from timeseries.rollups import FINE_MS, Rollup, replace_slots
 from timeseries.store import HOUR_MS, Hour, InThread, Level, Place, Row, SeriesKey, TimeSeriesStore
 
 FINE_SLOTS = HOUR_MS // FINE_MS
@@ -72,15 +74,17 @@ def places_of(hour: Hour, which: Which) -> Iterator[Place]:
 
 def thd_make(hour: Hour, collected: Collected, there: Mapping[Place, bytes]) -> Made:
     """The rows that stand after the pass."""
-    rows: list[Row] = []
-    points = 0
-    for which, fresh in collected.series.items():
-        raw, *coarser = places_of(hour, which)
-        columns = merged(there.get(raw), fresh)
-        points += sum(len(column.rows) for column in columns.metrics.values())
-        rows.append(Row(raw, encode_block(columns)))
-        rows += _rolled(hour, columns, coarser, there)
-    return Made(rows, points)
+    places = [list(places_of(hour, which)) for which in collected.series]
+    stand = [
+        merged(there.get(raw), fresh)
+        for (raw, *_), fresh in zip(places, collected.series.values(), strict=True)
+    ]
+    rows = [Row(raw, encode_block(columns)) for (raw, *_), columns in zip(places, stand, strict=True)]
+    fine = roll_all(stand, hour.start_ms, FINE_SLOTS)
+    rows += _replaced(hour, Level.FIVE_MINUTES, [place for _, place, _ in places], fine, there)
+    hourly = coarsen_all(fine, FINE_SLOTS)
+    rows += _replaced(hour, Level.HOUR, [place for *_, place in places], hourly, there)
+    return Made(rows, sum(len(column.rows) for columns in stand for column in columns.metrics.values()))
 
 
 def merged(block: bytes | None, fresh: Columns) -> Columns:
@@ -96,17 +100,19 @@ def merged(block: bytes | None, fresh: Columns) -> Columns:
 
 def slots_of(hour_ms: int, columns: Columns, level: Level) -> tuple[Rollup, int]:
     """The slots of an hour at a level coarser than raw, and how many there may be."""
-    fine = roll(columns, hour_ms, FINE_MS, FINE_SLOTS)
-    return (coarsen(fine, HOUR_MS), 1) if level is Level.HOUR else (fine, FINE_SLOTS)
+    width_ms = WIDTH_MS[level]
+    slots = HOUR_MS // width_ms
+    return roll(columns, hour_ms, width_ms, slots), slots
 
 
-def _rolled(
-    hour: Hour, columns: Columns, places: Sequence[Place], there: Mapping[Place, bytes]
+def _replaced(
+    hour: Hour, level: Level, places: Sequence[Place], sheets: Sequence[Sheet], there: Mapping[Place, bytes]
 ) -> Iterator[Row]:
-    for place in places:
-        rollup, slots = slots_of(hour.start_ms, columns, place.level)
-        old = _decoded(there.get(place), rollup.width_ms)
-        yield Row(place, encode_rollup(replace_slots(old, rollup, hour.start_ms, slots)))
+    """The rows of a level with the slots of the hour replaced; the sheets have these of all series."""
+    width_ms = WIDTH_MS[level]
+    for place, rollup in zip(places, rollups_of(sheets, width_ms, len(places)), strict=True):
+        old = _decoded(there.get(place), width_ms)
+        yield Row(place, encode_rollup(replace_slots(old, rollup, hour.start_ms, HOUR_MS // width_ms)))
 
 
 def _decoded(row: bytes | None, width_ms: int) -> Rollup:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from timeseries.columns import Times
 from timeseries.graph import NONE, Graph, Line, lay_out_slots
-from timeseries.rollups import Rollup, coarsen
+from timeseries.rolling import coarsen
+from timeseries.rollups import Rollup
 
 GAP_INTERVALS = 3
 

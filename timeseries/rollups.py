@@ -5,19 +5,16 @@ same slots, bit for bit, whatever came first, twice, or in how many passes: sums
 have at most three decimal places, and go from left to right elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries.columns import TEXT, Column, Columns, Floats, Kinds, Rows
+from timeseries.columns import Floats, Kinds, Rows
 
 FINE_MS = 300_000
 """Width of the finest slots that are kept; wider ones are always made from these, so that sums agree."""
-
-EXACT = 1000.0
-MOST_EXACT = 2.0**52
 
 
 class Slots(NamedTuple):
@@ -52,33 +49,12 @@ class Rollup(NamedTuple):
     metrics: dict[str, Slots]
 
 
-def roll(columns: Columns, start_ms: int, width_ms: int, slots: int) -> Rollup:
-    """So many slots from `start_ms` on; texts, and rows of other times, are left out.
-
-    Raises ValueError unless `start_ms` is a multiple of the width, and a width over FINE_MS one of that.
-    """
-    _check(start_ms, width_ms)
-    if width_ms > FINE_MS:
-        return coarsen(roll(columns, start_ms, FINE_MS, slots * width_ms // FINE_MS), width_ms)
-    of_rows = columns.times // width_ms
-    of_rows[(columns.times < start_ms) | (columns.times >= start_ms + slots * width_ms)] = -1
-    return _rollup(width_ms, {name: _values(column, of_rows) for name, column in columns.metrics.items()})
-
-
-def coarsen(fine: Rollup, width_ms: int) -> Rollup:
-    """The same in wider slots; raises ValueError unless the width is a multiple."""
-    _check(width_ms, fine.width_ms)
-    ratio = width_ms // fine.width_ms
-    widened = {name: slots._replace(slots=slots.slots // ratio) for name, slots in fine.metrics.items()}
-    return _rollup(width_ms, widened)
-
-
 def replace_slots(old: Rollup, new: Rollup, start_ms: int, slots: int) -> Rollup:
     """`old` with so many slots from `start_ms` on replaced by what `new` has there, be it nothing.
 
     Raises ValueError unless both have the same width, of which `start_ms` is a multiple.
     """
-    _check(start_ms, old.width_ms)
+    check_width(start_ms, old.width_ms)
     if old.width_ms != new.width_ms:
         raise ValueError(f"slots of {new.width_ms} ms cannot replace slots of {old.width_ms} ms")
     first = start_ms // old.width_ms
@@ -100,7 +76,8 @@ def joined_rollups(rollups: Sequence[Rollup]) -> Rollup:
 NONE = Slots(*(np.empty(0, dtype) for dtype in (np.int64, float, float, float, np.int64, np.uint8)))
 
 
-def _check(start_ms: int, width_ms: int) -> None:
+def check_width(start_ms: int, width_ms: int) -> None:
+    """Raise ValueError unless slots of the width begin there."""
     if width_ms <= 0 or start_ms % width_ms:
         raise ValueError(f"{start_ms} ms is no multiple of slots of {width_ms} ms")
 
@@ -112,63 +89,3 @@ def _spliced(old: Slots, new: Slots, first: int, last: int) -> Slots:
 
 def _chained(parts: Sequence[Slots]) -> Slots:
     return Slots(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
-
-
-def _values(column: Column, of_rows: Rows) -> Slots:
-    """Every number as a slot of its own; of negative zeros, which equal positive ones, nothing is kept."""
-    slots, numbers = of_rows[column.rows], column.floats() + 0.0
-    values = Slots(slots, numbers, numbers, numbers, np.ones(len(slots), dtype=np.int64), column.kinds)
-    return values.of(column.kinds & np.uint8(TEXT) == 0) if len(column.texts) else values
-
-
-def _rollup(width_ms: int, metrics: Mapping[str, Slots]) -> Rollup:
-    """Parts of slots, those of one slot side by side, made whole; parts of slot -1 are left out."""
-    alike: dict[bytes, list[str]] = {}
-    for name, parts in metrics.items():
-        alike.setdefault(parts.slots.tobytes(), []).append(name)
-    found = dict(pair for names in alike.values() for pair in _of_alike(names, metrics))
-    return Rollup(width_ms, {name: found[name] for name in metrics if name in found})
-
-
-def _of_alike(names: Sequence[str], metrics: Mapping[str, Slots]) -> Iterator[tuple[str, Slots]]:
-    """The slots of metrics that have their parts in the same slots, all reckoned at once."""
-    slots, *arrays = zip(*(metrics[name] for name in names), strict=True)
-    within = np.flatnonzero(slots[0] >= 0)
-    if not len(within):
-        return
-    parts = Slots(slots[0], *map(np.stack, arrays))
-    whole = _summed(parts.of(slice(within[0], within[-1] + 1)))
-    for name, *row in zip(names, *whole[1:], strict=True):
-        yield name, Slots(whole.slots, *row)
-
-
-def _summed(parts: Slots) -> Slots:
-    """One slot of the parts of each; all but `slots` are matrices of (metrics, parts)."""
-    starts = np.flatnonzero(np.diff(parts.slots, prepend=-1))
-    return Slots(
-        parts.slots[starts],
-        np.minimum.reduceat(parts.minimum, starts, axis=1),
-        np.maximum.reduceat(parts.maximum, starts, axis=1),
-        _totals(parts.total, starts),
-        np.add.reduceat(parts.counts, starts, axis=1),
-        np.bitwise_or.reduceat(parts.kinds, starts, axis=1),
-    )
-
-
-def _totals(values: Floats, starts: NDArray[np.intp]) -> Floats:
-    """The sums of each row's values from start to start: exact in thousandths, else from left to right.
-
-    How one sum is made depends on its own values only.
-    """
-    lengths = np.diff(starts, append=values.shape[1])
-    groups = np.repeat(np.arange(len(values) * len(starts)), np.tile(lengths, len(values)))
-
-    def sums(weights: Floats) -> Floats:
-        """Of each group, added one by one in the order of values."""
-        return np.bincount(groups, weights=weights.ravel()).astype(float).reshape(len(values), len(starts))
-
-    with np.errstate(over="ignore", invalid="ignore"):
-        thousandths = np.rint(values * EXACT)
-        exact = np.logical_and.reduceat(thousandths / EXACT == values, starts, axis=1)
-        exact &= sums(np.abs(thousandths)) < MOST_EXACT
-        return np.where(exact, sums(thousandths) / EXACT, sums(values))

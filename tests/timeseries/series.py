@@ -9,6 +9,7 @@ from tests.timeseries.samples import measured
 from timeseries.collect import collect
 from timeseries.columns import Column, Columns
 from timeseries.frames import Frame
+from timeseries.rollups import Rollup
 
 START = 1_795_003_200_000
 """The start of an hour."""
@@ -73,3 +74,8 @@ def plain_column(column: Column) -> dict[str, Any]:
         "numbers": bits,
         "texts": list(column.texts),
     }
+
+
+def plain_rollup(rollup: Rollup) -> dict[str, list[bytes]]:
+    """Everything in a rollup, bit for bit."""
+    return {name: [column.tobytes() for column in slots] for name, slots in rollup.metrics.items()}

@@ -6,7 +6,8 @@ from timeseries.blocks import decode_block, encode_block
 from timeseries.columns import Columns
 from timeseries.graph import Graph, lay_out
 from timeseries.reduce import reduced, reduced_rollup
-from timeseries.rollups import FINE_MS, Rollup, roll
+from timeseries.rolling import roll
+from timeseries.rollups import FINE_MS, Rollup
 
 
 def steps(*numbers: float | str, start: int = 0, interval: int = 10_000, name: str = "a") -> Columns:

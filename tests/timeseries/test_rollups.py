@@ -6,14 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.timeseries.samples import measured, result
-from tests.timeseries.series import HOUR_MS, START, frames, one_series
+from tests.timeseries.series import HOUR_MS, START, frames, one_series, plain_rollup
 from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.columns import FLOAT, INT, RATE, Columns, merge
 from timeseries.errors import DamagedBlock
 from timeseries.frames import Frame
+from timeseries.rolling import coarsen, roll
 from timeseries.rollup_rows import decode_rollup, encode_rollup
-from timeseries.rollups import FINE_MS, Rollup, coarsen, joined_rollups, replace_slots, roll
+from timeseries.rollups import FINE_MS, Rollup, joined_rollups, replace_slots
 
 DAY_MS = 24 * HOUR_MS
 DAY = START // DAY_MS * DAY_MS
@@ -112,13 +113,11 @@ def test_an_hour_from_five_minutes_is_that_from_the_rows(written: list[Frame]) -
 def test_a_rollup_comes_back_bit_for_bit(written: list[Frame]) -> None:
     for columns in collect(written).series.values():
         rollup = roll(columns, START, FINE_MS, 24)
-        assert plain(decode_rollup(encode_rollup(rollup))) == plain(rollup)
+        assert plain_rollup(decode_rollup(encode_rollup(rollup))) == plain_rollup(rollup)
         for name in rollup.metrics:
-            assert plain(decode_rollup(encode_rollup(rollup), [name])) == {name: plain(rollup)[name]}
-
-
-def plain(rollup: Rollup) -> dict[str, list[bytes]]:
-    return {name: [column.tobytes() for column in slots] for name, slots in rollup.metrics.items()}
+            assert plain_rollup(decode_rollup(encode_rollup(rollup), [name])) == {
+                name: plain_rollup(rollup)[name]
+            }
 
 
 def test_a_damaged_rollup_is_an_error() -> None:
@@ -193,5 +192,5 @@ def test_an_hour_of_ten_second_values_rolls_up_to_what_python_reckons() -> None:
 
 def test_zeros_of_either_sign_make_the_same_slot() -> None:
     one, other = (roll(series((0, first), (1, -first)), START, FINE_MS, 1) for first in (0.0, -0.0))
-    assert plain(one) == plain(other)
+    assert plain_rollup(one) == plain_rollup(other)
     assert encode_rollup(one) == encode_rollup(roll(series((0, 0.0), (1, 0.0)), START, FINE_MS, 1))
