@@ -25,6 +25,9 @@ KEPT = 200
 
 STEP_MS = 10
 AT_ONCE = 50
+PAGE_ROWS = 1000
+"""More at a time, and a small Cassandra runs out of memory."""
+
 PADDING = "x" * 4000
 """Of each frame, so that storing it takes the time in which a kill can hit."""
 
@@ -131,8 +134,14 @@ def in_cassandra(keyspace: Keyspace) -> Callable[[str], Counter[str]]:
     async def read(node: str) -> Counter[str]:
         session = await acsylla.create_cluster(keyspace.contact_points, port=keyspace.port).create_session()
         rows = f"SELECT origin, node FROM {keyspace.keyspace}_product.frames ALLOW FILTERING"
-        statement = acsylla.create_statement(rows, page_size=1_000_000)
-        found = Counter(row.origin for row in await session.execute(statement) if row.node == node)
+        statement = acsylla.create_statement(rows, page_size=PAGE_ROWS)
+        found: Counter[str] = Counter()
+        while True:
+            page = await session.execute(statement)
+            found.update(row.origin for row in page if row.node == node)
+            if not page.has_more_pages():
+                break
+            statement.set_page_state(page.page_state())
         await session.close()
         return found
 
