@@ -60,6 +60,7 @@ class Cluster:
             self._ports = held.enter_context(ports.reserved(PORTS, self._remembered()))
             self._configure()
             self.command("manage", "migrate", "--verbosity", "0")
+            self.command("store", "migrate")
             for name in COMMANDS:
                 self._spawn(name)
             for name in COMMANDS:

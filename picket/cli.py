@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from picket import events, reactor
+from picket import events, reactor, store
 from picket.errors import PicketError
 from picket.settings import Settings, SettingsError
 
@@ -164,3 +164,4 @@ def sign_in_link() -> None:
 
 
 cli.add_command(events.events)
+cli.add_command(store.store)

@@ -36,6 +36,7 @@ def checks(settings: Settings) -> Iterator[Check]:
         for host in settings.store.contact_points:
             remedy = "check store.contact_points and store.port, and that Cassandra runs there"
             yield "cassandra", partial(_cassandra, host), remedy
+        yield "schema", _schema, "see `docs/operations.md`, Cassandra"
     if settings.search.solr_url:
         yield "solr", _solr, "check search.solr_url, and that Solr runs and has this core"
 
@@ -90,9 +91,19 @@ def _topology(settings: Settings) -> str:
 
 
 def _cassandra(host: str, settings: Settings) -> str:
+    from services.engines import access
     from timeseries.cassandra_probe import ask
 
-    return ask(host, settings.store.port, settings.store.keyspace)
+    return f"{host}:{settings.store.port} {ask(access(settings)._replace(contact_points=[host]))}"
+
+
+def _schema(settings: Settings) -> str:
+    from services.engines import access
+    from timeseries.cassandra_probe import ask_schema
+    from timeseries.cassandra_schema import Space
+
+    store = settings.store
+    return ask_schema(access(settings), Space(store.keyspace, store.datacenter, store.replication))
 
 
 def _solr(settings: Settings) -> str:

@@ -8,16 +8,17 @@ from typing import Any, TypeVar
 
 import click
 from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
 
 from eventframework.broker import Broker, DeadLetter
 from eventframework.clock import within
 from eventframework.errors import EventError, UnreadableEvent
 from eventframework.event import decode_envelope
 from eventframework.topology import Topology
-from picket import home, reactor
+from picket import home
 from picket.errors import PicketError
+from picket.once import run_once
 from picket.queues import queues
+from picket.reactor import Reactor
 from picket.settings import Settings
 
 T = TypeVar("T")
@@ -82,27 +83,16 @@ def when(time_ms: int) -> str:
 
 def _ask(settings: Settings, question: Callable[[Broker], Awaitable[T]]) -> T:
     """The broker's answer; raises PicketError."""
-    reactor.install()
-    from twisted.internet import reactor as installed
 
-    from services.engines import make_broker
+    def ask(reactor: Reactor) -> Awaitable[T]:
+        from services.engines import make_broker
 
-    running: reactor.Reactor = installed
-    outcome: list[Any] = []
-    broker = make_broker(settings, running, Topology(), "events")
+        return _answer(make_broker(settings, reactor, Topology(), "events"), reactor, question)
 
-    def begin() -> None:
-        asked = Deferred.fromCoroutine(_answer(broker, running, question))
-        asked.addBoth(outcome.append).addBoth(lambda _: running.stop())
-
-    running.callWhenRunning(begin)
-    running.run()
-    answer = outcome[0] if outcome else Failure(PicketError("interrupted"))
-    if isinstance(answer, Failure):
-        if answer.check(EventError, OSError):
-            raise PicketError(f"events: {answer.value}")
-        answer.raiseException()
-    return answer  # type: ignore[no-any-return]
+    try:
+        return run_once(ask)
+    except (EventError, OSError) as error:
+        raise PicketError(f"events: {error}") from error
 
 
 async def _answer(broker: Broker, clock: Any, question: Callable[[Broker], Awaitable[T]]) -> T:

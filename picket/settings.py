@@ -74,6 +74,7 @@ def _to_path_or_none(value: Any) -> Any:
 Address = Annotated[Endpoint, NoDecode, BeforeValidator(_to_endpoint)]
 AddressOrOff = Annotated[Endpoint | None, NoDecode, BeforeValidator(_to_endpoint_or_none)]
 Addresses = Annotated[list[Address], NoDecode, BeforeValidator(_to_list), Field(min_length=1)]
+Numbers = Annotated[list[float], NoDecode, BeforeValidator(_to_list)]
 Words = Annotated[list[str], NoDecode, BeforeValidator(_to_list)]
 PathOrNone = Annotated[Path | None, BeforeValidator(_to_path_or_none)]
 
@@ -132,17 +133,27 @@ class Broker(Section):
 
 
 class Store(Section):
-    """Where time series are kept: `embedded` is a folder in the home. All but `kind` is for Cassandra."""
+    """Where time series are kept: `embedded` is a folder in the home; the rest is of Cassandra.
+
+    Fewer copies may not answer than `consistency` has: a read that misses an acknowledged frame would lose it
+    for good, when `compact` makes the rows of its hour. With `ca`, connections are by TLS.
+    """
 
     kind: Literal["embedded", "cassandra", "memory"] = "embedded"
     contact_points: Words = ["127.0.0.1"]
     port: int = Field(default=9042, ge=1, le=65535)
     keyspace: str = Field(default="picket", pattern=r"^[a-z][a-z0-9_]{0,47}$")
     replication: int = Field(default=1, ge=1)
-    datacenter: str = "datacenter1"
+    datacenter: str = Field(default="datacenter1", pattern=r"^[\w.-]+$")
     hold_s: float = Field(default=1.0, ge=0)
     mark_s: float = Field(default=600.0, ge=0)
     slack_s: float = Field(default=90.0, gt=0)
+    consistency: Literal["LOCAL_QUORUM", "QUORUM", "EACH_QUORUM", "ALL"] = "LOCAL_QUORUM"
+    request_s: float = Field(default=5.0, gt=0)
+    retry_s: Numbers = [0.1, 0.5, 2.0]
+    user: str = ""
+    password: str = Field(default="", repr=False)
+    ca: PathOrNone = None
 
 
 class Retention(Section):

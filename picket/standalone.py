@@ -12,6 +12,7 @@ from picket import home, process, relational, tls, wiring
 from picket.child import AgentProcess
 from picket.reactor import Reactor
 from picket.settings import Endpoint, Live, Settings
+from picket.store import migrate_store
 from picket.web import PassedOn, Web
 from services.live import Live as LiveService
 from services.registry import SERVICES, find
@@ -45,6 +46,10 @@ class Standalone:
     async def start(self) -> None:
         """Migrate, start the services, then let agents and browsers in, and say where."""
         await deferToThread(relational.migrate)
+        if self._settings.store.kind == "cassandra":
+            await migrate_store(
+                self._settings, self._reactor, lambda line: self.log.info("{line}", line=line)
+            )
         self._undo.push_async_callback(self._runner.stop)
         await self._runner.start()
         gateway, files = await self._start_gateway()

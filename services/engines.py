@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import DeferredLock
 
@@ -13,6 +13,9 @@ from services.threads import DjangoThreads
 from statslib import Stats
 from timeseries.retention import Retention
 from timeseries.store import TimeSeriesStore
+
+if TYPE_CHECKING:
+    from timeseries.cql import Access
 
 T = TypeVar("T")
 
@@ -37,14 +40,11 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
     if store.kind == "cassandra":
         from timeseries.cassandra import CassandraStore
 
-        copies, datacenter = store.replication, store.datacenter
         return CassandraStore(
-            store.contact_points,
-            store.port,
+            access(settings),
             store.keyspace,
             reactor,
-            replication=copies,
-            datacenter=datacenter,
+            replication=store.replication,
             hold_s=store.hold_s,
             mark_s=store.mark_s,
             slack_s=store.slack_s,
@@ -57,6 +57,13 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
     from timeseries.memory import MemoryStore
 
     return MemoryStore(reactor)
+
+
+def access(settings: Settings) -> "Access":
+    """How to reach Cassandra."""
+    from timeseries.cql import Access
+
+    return Access(**settings.store.model_dump(include=set(Access._fields)))
 
 
 class Engines:

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
-from timeseries.cassandra_schema import ROWS, Names, statements, tables
-from timeseries.cql import Cql
+from timeseries.cassandra_schema import ROWS, Space
+from timeseries.cassandra_statements import statements
+from timeseries.cassandra_version import check_schema, look
+from timeseries.cql import Access, Cql
 from timeseries.frames import Frame
 from timeseries.hold import HOLD_S, Hold
 from timeseries.marks import MARK_S, SLACK_S, Marks, NodeHour, hours_of
@@ -33,40 +35,37 @@ NOT_OVER = 0
 
 
 class CassandraStore:
-    """A TimeSeriesStore in a keyspace of its own, which `open` makes with `replication` copies of each row.
+    """A TimeSeriesStore in a keyspace of its own, which `timeseries.cassandra_migrate` makes and changes.
 
-    With one copy, `write` and `put` hold for `hold_s` seconds and write again what a restart of the node may
-    have lost; with more copies a quorum has it, and nothing is held. For `mark_s` and `slack_s` see
-    `timeseries.marks`; they are the same in all processes.
+    With one copy of each row, `write` and `put` hold for `hold_s` seconds and write again what a restart of
+    the node may have lost; with more copies a quorum has it, and nothing is held. For `mark_s` and `slack_s`
+    see `timeseries.marks`; they are the same in all processes.
     """
 
     def __init__(
         self,
-        contact_points: Sequence[str],
-        port: int,
+        access: Access,
         keyspace: str,
         clock: IReactorTime,
         *,
         replication: int = 1,
-        datacenter: str = "datacenter1",
         hold_s: float = HOLD_S,
         mark_s: float = MARK_S,
         slack_s: float = SLACK_S,
         retention: Retention = USUAL,
     ) -> None:
-        self._cql = Cql(contact_points, port, datacenter, clock)
+        self._cql = Cql(access, clock)
         self._clock = clock
-        self._names: Names = {"keyspace": keyspace, "replication": replication, "datacenter": datacenter}
+        self._space = Space(keyspace, access.datacenter, replication)
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
         self._marks = Marks(clock, mark_s, slack_s)
         self._retention = retention
 
     async def open(self) -> None:
-        """Connect, make keyspace and tables where they are missing, prepare the statements."""
+        """Connect, look at the schema, prepare the statements; raises SchemaMismatch, StoreUnavailable."""
         await self._cql.open()
-        for text in tables(self._names):
-            await self._cql.tell(text)
-        for name, text in statements(self._names, self._retention).items():
+        check_schema(await look(self._cql.ask, self._space.keyspace), self._space)
+        for name, text in statements(self._space, self._retention).items():
             await self._cql.prepare(name, text)
         if self._hold:
             await self._hold.look()

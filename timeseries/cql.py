@@ -4,8 +4,10 @@ The one place that wraps the driver's asyncio coroutines.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+import socket
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import acsylla
 from acsylla import errors as driver
@@ -19,8 +21,7 @@ T = TypeVar("T")
 
 IN_FLIGHT = 256
 PAGE_ROWS = 1000
-REQUEST_S = 5.0
-RETRY_S = (0.1, 0.5, 2.0)
+AGREE_MS = 30_000
 
 PASSING = (
     driver.CassErrorLibRequestTimedOut,
@@ -37,6 +38,61 @@ PASSING = (
 """What may succeed when it is tried again shortly."""
 
 
+class Access(NamedTuple):
+    """How to reach a cluster: any of its nodes to begin with, then those of `datacenter`.
+
+    `consistency` is the driver's word for how many copies have to answer. A request waits `request_s`, and
+    what may pass is tried again after each of `retry_s`. With `ca`, a file, by TLS. `only_these`: no node but
+    the contact points, which are then addresses, is talked to.
+    """
+
+    contact_points: Sequence[str]
+    port: int = 9042
+    datacenter: str = "datacenter1"
+    consistency: str = "LOCAL_QUORUM"
+    request_s: float = 5.0
+    retry_s: Sequence[float] = (0.1, 0.5, 2.0)
+    user: str = ""
+    password: str = ""
+    ca: Path | None = None
+    only_these: bool = False
+
+
+def each_node(access: Access) -> Iterator[Access]:
+    """The contact points one by one, for what one node has to answer alone; raises StoreUnavailable."""
+    for host in access.contact_points:
+        try:
+            found = socket.getaddrinfo(host, access.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise StoreUnavailable(f"Cassandra at {host}: {error}") from error
+        for address in dict.fromkeys(str(address) for *_, (address, *_) in found):
+            yield access._replace(contact_points=[address], only_these=True)
+
+
+def make_cluster(access: Access, **more: Any) -> Any:
+    """The driver's cluster, not connected; needs a running loop. Raises StoreUnavailable."""
+    if access.ca:
+        more |= {"ssl_enabled": True, "ssl_trusted_cert": _certificate(access.ca)}
+    if access.only_these:
+        more |= {"whitelist_hosts": ",".join(access.contact_points)}
+    if access.user:
+        more |= {"username": access.user, "password": access.password}
+    return acsylla.create_cluster(
+        list(access.contact_points),
+        port=access.port,
+        request_timeout=access.request_s,
+        consistency=access.consistency,
+        **more,
+    )
+
+
+def _certificate(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise StoreUnavailable(f"the certificate {path} cannot be read ({error.strerror})") from error
+
+
 def from_asyncio(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
     """What Twisted can await, of what only asyncio can: the driver's own coroutines."""
     return Deferred.fromFuture(asyncio.ensure_future(coroutine))
@@ -45,13 +101,8 @@ def from_asyncio(coroutine: Coroutine[Any, Any, T]) -> Deferred[T]:
 class Cql:
     """Statements for one cluster; every one may run twice, since timeouts and overload are tried again."""
 
-    def __init__(
-        self, contact_points: Sequence[str], port: int, datacenter: str, clock: IReactorTime
-    ) -> None:
-        self._contact_points = list(contact_points)
-        self._port = port
-        self._datacenter = datacenter
-        self._clock = clock
+    def __init__(self, access: Access, clock: IReactorTime) -> None:
+        self._access, self._clock = access, clock
         self._slots = DeferredSemaphore(IN_FLIGHT)
         self._session: Any = None
         self._prepared: dict[str, Any] = {}
@@ -59,14 +110,12 @@ class Cql:
     async def open(self) -> None:
         """Connect; raises StoreUnavailable."""
         await deferLater(self._clock, 0)  # The driver looks for the running loop.
-        cluster = acsylla.create_cluster(
-            self._contact_points,
-            port=self._port,
-            request_timeout=REQUEST_S,
-            consistency="LOCAL_QUORUM",
-            load_balance_dc_aware=self._datacenter,
+        cluster = make_cluster(
+            self._access,
+            load_balance_dc_aware=self._access.datacenter,
             exponential_reconnect_base_delay_ms=100,
             exponential_reconnect_max_delay_ms=2000,
+            max_schema_wait_time_ms=AGREE_MS,
             application_name="picket",
         )
         self._session = await _mapped(cluster.create_session())
@@ -83,7 +132,12 @@ class Cql:
 
     async def tell(self, text: str) -> Any:
         """Run a statement that is not prepared, such as one of the schema's."""
+        self._open_session()
         return await self._execute(acsylla.create_statement(text))
+
+    async def ask(self, text: str) -> list[tuple[Any, ...]]:
+        """The rows of a statement that is not prepared: one page of them."""
+        return [row.as_tuple() for row in await self.tell(text)]
 
     async def run(self, name: str, *values: str | int | bytes) -> Any:
         """The result of a prepared statement; raises StoreUnavailable."""
@@ -125,7 +179,7 @@ class Cql:
         """The result of a statement; what is PASSING is tried again."""
         await self._slots.acquire()
         try:
-            for wait_s in RETRY_S:
+            for wait_s in self._access.retry_s:
                 try:
                     return await from_asyncio(self._open_session().execute(statement))
                 except PASSING:

@@ -5,6 +5,7 @@ TimeSeriesError
 ├── InvalidQuery          the question makes no sense (end before start, no metrics, …)
 ├── DamagedBlock          stored bytes are not what was written, or of a later version; none of them is used
 └── StoreUnavailable      the store did not answer in time or refused; trying again may help
+    └── SchemaMismatch    the store's tables are not as this code needs them, until a command is run
 """
 
 
@@ -34,3 +35,7 @@ class StoreUnavailable(TimeSeriesError):
     """The store is away, slow or full: nothing of the call may be taken as durable."""
 
     retryable = True
+
+
+class SchemaMismatch(StoreUnavailable):
+    """The store's tables are older than this code, or newer, or kept otherwise than the settings say."""

@@ -102,7 +102,7 @@ class TimeSeriesStore(Protocol):
     """Keeps frames by (account, node, time, origin). Writing the same identity twice is writing it once."""
 
     async def open(self) -> None:
-        """Connect and make the schema if it is not there; raises StoreUnavailable."""
+        """Make ready; raises StoreUnavailable, SchemaMismatch where a command has to be run first."""
 
     async def close(self) -> None:
         """Finish what is under way and let go of every resource."""

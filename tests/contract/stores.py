@@ -12,6 +12,9 @@ from twisted.trial.unittest import TestCase
 from tests.engines import Keyspace
 from tests.timeseries.samples import frame
 from timeseries.cassandra import CassandraStore
+from timeseries.cassandra_migrate import migrate
+from timeseries.cassandra_schema import Space
+from timeseries.cql import Access
 from timeseries.embedded import EmbeddedStore
 from timeseries.frames import Frame
 from timeseries.memory import MemoryStore
@@ -73,6 +76,12 @@ class OnCassandra(StoreContract):
     def _cassandra(self, cassandra_keyspace: Keyspace) -> None:
         self.cassandra = cassandra_keyspace
 
-    def make_store(self) -> TimeSeriesStore:
+    async def setUp(self) -> None:  # type: ignore[override]
         hosts, port, keyspace = self.cassandra
-        return CassandraStore(hosts, port, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0)
+        self.access = Access(hosts, port)
+        await migrate(self.access, reactor, Space(keyspace, "datacenter1", 1), str)
+        await super().setUp()
+
+    def make_store(self) -> TimeSeriesStore:
+        keyspace = self.cassandra.keyspace
+        return CassandraStore(self.access, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0)

@@ -35,20 +35,24 @@ def test_each_url_of_the_broker_fails_by_itself_without_its_password(tmp_path: P
 @pytest.mark.django_db
 def test_a_cassandra_that_does_not_answer_fails_with_what_to_do(tmp_path: Path) -> None:
     store = {"kind": "cassandra", "contact_points": ["127.0.0.1"], "port": 1}
-    (line,) = said(tmp_path, store=store)
+    line, schema = said(tmp_path, store=store)
     assert line.startswith("FAIL  cassandra  Cassandra at 127.0.0.1:1: ")
     assert "check store.contact_points and store.port" in line
+    assert schema.startswith("FAIL  schema     Cassandra at 127.0.0.1:1: ")
 
 
 @pytest.mark.django_db
 def test_cassandra_is_asked_in_cql(tmp_path: Path, cassandra_keyspace: Keyspace) -> None:
-    store = {
-        "kind": "cassandra",
-        "contact_points": cassandra_keyspace.contact_points,
-        "port": cassandra_keyspace.port,
-        "keyspace": "nowhere",
-    }
-    (line,) = said(tmp_path, store=store)
+    line, schema = said(tmp_path, store=place(cassandra_keyspace, "nowhere"))
     assert line.startswith("ok    cassandra")
     assert "Cassandra 5." in line or "Cassandra 4." in line
-    assert line.endswith("the keyspace nowhere is missing and made at the next start")
+    assert schema.startswith("FAIL  schema     there is no keyspace nowhere: run `picket store migrate`")
+
+
+def place(there: Keyspace, keyspace: str) -> dict[str, Any]:
+    return {
+        "kind": "cassandra",
+        "contact_points": there.contact_points,
+        "port": there.port,
+        "keyspace": keyspace,
+    }

@@ -1,0 +1,67 @@
+"""The statements on the tables of `timeseries.cassandra_schema`."""
+
+from timeseries.cassandra_schema import ROWS, Space
+from timeseries.retention import LATE_DAYS, Retention
+from timeseries.store import Level
+
+DAY_S = 86_400
+
+STATEMENTS = {
+    "insert": (
+        "INSERT INTO {keyspace}.frames (account, node, day, time, origin, received, payload) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL {ttl_s}"
+    ),
+    "read": (
+        "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
+        "WHERE account = ? AND node = ? AND day = ? AND time >= ? AND time < ?"
+    ),
+    "latest": (
+        "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
+        "WHERE account = ? AND node = ? AND day = ? AND time < ? ORDER BY time DESC, origin DESC LIMIT 1"
+    ),
+    "delete_day": "DELETE FROM {keyspace}.frames WHERE account = ? AND node = ? AND day = ?",
+    "mark": (
+        "INSERT INTO {keyspace}.due (shard, account, node, hour, mark) VALUES (?, ?, ?, ?, ?) "
+        "USING TIMESTAMP ?"
+    ),
+    "settle": (
+        "DELETE FROM {keyspace}.due USING TIMESTAMP ? "
+        "WHERE shard = ? AND account = ? AND node = ? AND hour = ?"
+    ),
+    "due": "SELECT account, node, hour, mark FROM {keyspace}.due WHERE shard = ?",
+    "due_of": (
+        "SELECT account, node, hour, mark FROM {keyspace}.due WHERE shard = ? AND account = ? AND node = ?"
+    ),
+    "delete_due": "DELETE FROM {keyspace}.due WHERE shard = ? AND account = ? AND node = ?",
+    "add_series": 'INSERT INTO {keyspace}.series (account, node, "check", key) VALUES (?, ?, ?, ?)',
+    "series": 'SELECT account, node, "check", key FROM {keyspace}.series WHERE account = ? AND node = ?',
+    "delete_series": "DELETE FROM {keyspace}.series WHERE account = ? AND node = ?",
+    "generation": "SELECT host_id, gossip_generation FROM system.local",
+}
+ROW_STATEMENTS = {
+    "put": (
+        'INSERT INTO {keyspace}.{table} (account, node, "check", key, period, data) '
+        "VALUES (?, ?, ?, ?, ?, ?) USING TTL {ttl_s}"
+    ),
+    "rows": (
+        "SELECT period, data FROM {keyspace}.{table} "
+        'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND period >= ? AND period < ?'
+    ),
+    "find": (
+        "SELECT period, data FROM {keyspace}.{table} "
+        'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND period = ?'
+    ),
+    "delete": 'DELETE FROM {keyspace}.{table} WHERE account = ? AND node = ? AND "check" = ? AND key = ?',
+}
+
+
+def statements(space: Space, retention: Retention) -> dict[str, str]:
+    """Every statement by its name; those on rows as `put:raw`. What is written lives as long as is kept."""
+    seconds = {level: (retention.days(level) + LATE_DAYS) * DAY_S for level in Level}
+    filled = {"keyspace": space.keyspace, "ttl_s": seconds[Level.RAW]}
+    found = {name: text.format_map(filled) for name, text in STATEMENTS.items()}
+    for level, table in ROWS.items():
+        of_level = filled | {"table": table, "ttl_s": seconds[level]}
+        for name, text in ROW_STATEMENTS.items():
+            found[f"{name}:{level.value}"] = text.format_map(of_level)
+    return found
