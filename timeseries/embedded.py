@@ -13,7 +13,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from timeseries import former
+from timeseries import former, former_rows
 from timeseries.errors import StoreUnavailable
 from timeseries.frames import Frame
 from timeseries.group import GroupCommit
@@ -27,7 +27,8 @@ T = TypeVar("T")
 class EmbeddedStore:
     """A TimeSeriesStore in `folder`; `reactor` calls back from threads and tells the time.
 
-    Frames in `<folder>.db`, where the first embedded store kept them, move in at the first start.
+    Frames in `<folder>.db`, where the first embedded store kept them, move in at the first start; rows in the
+    first form of `rows.db` are carried over.
     """
 
     _log = Logger(namespace="timeseries.embedded")
@@ -94,7 +95,7 @@ class EmbeddedStore:
         return await self._run(self._reader, self._rows_read.thd_rows, series, level, start_ms, end_ms)
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
-        """In the order of the places."""
+        """In any order."""
         return await self._run(self._reader, self._rows_read.thd_find, places)
 
     async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
@@ -127,6 +128,8 @@ class EmbeddedStore:
 
     def _thd_open(self) -> None:
         self._hot.thd_open()
+        if nodes := former_rows.thd_carry_over(self._folder / "rows.db"):
+            self._log.info("the rows of {nodes} nodes are in bundles now", nodes=nodes)
         self._rows_written.thd_open()
         self._rows_read.thd_open()
         if moved := former.thd_move(self._folder.with_suffix(".db"), self._hot.thd_append):

@@ -1,62 +1,36 @@
 """The rows of the embedded store: a SQLite file, and in it how far passes have seen the hot frames.
 
-Everything here runs in the store's threads. A row is one of `timeseries.store.Row`; its series has a number.
+Everything here runs in the store's threads. A row is one of `timeseries.store.Row`; how rows lie in the file
+is in `timeseries.rows_schema`.
 """
 
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
+from timeseries import rows_read, rows_write
+from timeseries.rows_read import Asked, BundleOf
+from timeseries.rows_schema import ALONE, thd_connect
 from timeseries.store import Hour, Level, Place, Row, SeriesKey
 
-LOCK_S = 10.0
-PAGE_BYTES = 16384
-"""Of a new file: several rows fit into a page, and a large one seldom needs pages of its own."""
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS series (
-    id INTEGER PRIMARY KEY,
-    account TEXT NOT NULL, node TEXT NOT NULL, "check" TEXT NOT NULL, key TEXT NOT NULL,
-    UNIQUE (account, node, "check", key)
-);
-CREATE TABLE IF NOT EXISTS row (
-    id INTEGER PRIMARY KEY,
-    series INTEGER NOT NULL, level TEXT NOT NULL, period INTEGER NOT NULL, data BLOB NOT NULL,
-    UNIQUE (series, level, period)
-);
-CREATE INDEX IF NOT EXISTS row_age ON row (level, period);
-CREATE TABLE IF NOT EXISTS passed (
-    account TEXT NOT NULL, node TEXT NOT NULL, hour INTEGER NOT NULL, mark INTEGER NOT NULL,
-    PRIMARY KEY (account, node, hour)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS deleted (
-    account TEXT NOT NULL, node TEXT NOT NULL, mark INTEGER NOT NULL, PRIMARY KEY (account, node)
-) WITHOUT ROWID;
-"""
-NUMBER = 'SELECT id FROM series WHERE account = ? AND node = ? AND "check" = ? AND key = ?'
-NEW_NUMBER = 'INSERT INTO series (account, node, "check", key) VALUES (?, ?, ?, ?) RETURNING id'
-KEYS = 'SELECT account, node, "check", key FROM series WHERE account = ? AND node = ? ORDER BY "check", key'
-PUT = (
-    "INSERT INTO row (series, level, period, data) VALUES (?, ?, ?, ?) "
-    "ON CONFLICT DO UPDATE SET data = excluded.data"
-)
-ROWS = (
-    "SELECT period, data FROM row JOIN series ON series.id = row.series "
-    'WHERE account = ? AND node = ? AND "check" = ? AND key = ? '
-    "AND level = ? AND period >= ? AND period < ? ORDER BY period"
-)
-FIND = (
-    "SELECT data FROM row JOIN series ON series.id = row.series "
-    'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND level = ? AND period = ?'
-)
-EXPIRE = "DELETE FROM row WHERE level = ? AND period < ?"
+EXPIRE = "DELETE FROM bundle WHERE level = ? AND period < ? RETURNING members"
 DELETED = "SELECT 1 FROM deleted WHERE account = ? AND node = ? AND mark >= ?"
 DELETE = (
-    "DELETE FROM row WHERE series IN (SELECT id FROM series WHERE account = ? AND node = ?)",
-    "DELETE FROM series WHERE account = ? AND node = ?",
+    "DELETE FROM bundle WHERE node = (SELECT id FROM node WHERE account = ? AND node = ?)",
+    "DELETE FROM series WHERE node = (SELECT id FROM node WHERE account = ? AND node = ?)",
+    "DELETE FROM node WHERE account = ? AND node = ?",
     "DELETE FROM passed WHERE account = ? AND node = ?",
 )
+MOST_FREE = 0.1
+"""Pages that may be free, to each that is in use: the next passes write there."""
+
+GIVEN_BACK = 5000
+"""Pages at a time, at most: each may be a page to move."""
+
+KEPT = 50
+"""Bundles that are kept for the next who asks for them, at most: two days of hours, some megabytes."""
 
 
 class RowsFile:
@@ -65,16 +39,12 @@ class RowsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
+        self._last: tuple[tuple[int, Asked], list[BundleOf]] | None = None
 
     def thd_open(self) -> None:
         """Make the file and its tables where they are missing; raises sqlite3.Error."""
-        # No isolation level, for transactions are ours; and one thread at a time, not always the same.
-        database = sqlite3.connect(self._path, LOCK_S, isolation_level=None, check_same_thread=False)
-        database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.executescript(SCHEMA)
-        self._connection = database
+        self._connection = thd_connect(self._path)
+        self._last = None
 
     def thd_close(self) -> None:
         """Let go of the file, if it was opened."""
@@ -92,13 +62,16 @@ class RowsFile:
 
         Nothing, when the node was deleted while the pass ran.
         """
-        with self._transaction() as database:
+        with self._writing() as database:
             if database.execute(DELETED, (hour.account_id, hour.node_id, hour.mark)).fetchone():
                 return
-            for row in rows:
-                series, level, period_ms = row.place
-                database.execute(PUT, (self._number(series), level.value, period_ms, row.data))
+            rows_write.keep(database, rows)
             database.execute("INSERT OR REPLACE INTO passed VALUES (?, ?, ?, ?)", hour)
+
+    def thd_take(self, rows: Sequence[Row]) -> None:
+        """In one transaction: rows that passes of another file made."""
+        with self._writing() as database:
+            rows_write.keep(database, rows)
 
     def thd_passed(self) -> list[Hour]:
         """Up to which mark each hour has been seen."""
@@ -111,22 +84,27 @@ class RowsFile:
 
     def thd_rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Those of the series whose period began in the range, ascending."""
-        found = self._database.execute(ROWS, (*series, level.value, start_ms, end_ms))
-        return [Row(Place(series, level, period_ms), data) for period_ms, data in found]
+        asked = Asked(series[:2], level, start_ms, end_ms)
+        with self._reading() as database:
+            if level in ALONE:
+                return list(rows_read.rows_alone(database, series, asked))
+            return list(rows_read.rows_of(database, series, level, self._bundles(database, asked)))
 
     def thd_find(self, places: Sequence[Place]) -> list[Row]:
         """Those of these rows that there are."""
-        found = ((place, self._database.execute(FIND, _flat(place)).fetchone()) for place in places)
-        return [Row(place, row[0]) for place, row in found if row]
+        with self._reading() as database:
+            return list(rows_read.found(database, places))
 
     def thd_keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """Every series of the node, in order."""
-        return [SeriesKey(*row) for row in self._database.execute(KEYS, (account_id, node_id))]
+        with self._reading() as database:
+            node = rows_read.node_number(database, (account_id, node_id))
+            return [SeriesKey(account_id, node_id, *key) for key in rows_read.node_numbers(database, node)]
 
     def thd_delete(self, account_id: str, node_id: str, up_to: int) -> None:
         """Forget the node's rows, and note that its frames up to this mark are to be read no more."""
         node = account_id, node_id
-        with self._transaction() as database:
+        with self._writing() as database:
             for statement in DELETE:
                 database.execute(statement, node)
             database.execute("INSERT OR REPLACE INTO deleted VALUES (?, ?, ?)", (*node, up_to))
@@ -136,16 +114,44 @@ class RowsFile:
         return self._database.execute("SELECT * FROM deleted").fetchall()
 
     def thd_expire(self, level: Level, before_ms: int) -> int:
-        """Forget the rows of a level that began before; how many."""
-        return self._database.execute(EXPIRE, (level.value, before_ms)).rowcount
+        """Forget the rows of a level that began before; how many. Of much free room, give some back."""
+        self._last = None
+        gone = self._database.execute(EXPIRE, (level.value, before_ms)).fetchall()
+        self._give_back()
+        return sum(map(_rows_in, gone))
 
-    def _number(self, series: SeriesKey) -> int:
-        found = self._database.execute(NUMBER, series).fetchone()
-        return int((found or self._database.execute(NEW_NUMBER, series).fetchone())[0])
+    def _bundles(self, database: sqlite3.Connection, asked: Asked) -> Iterable[BundleOf]:
+        """The graphs of a page ask for the same bundles one after the other, so those asked last are kept."""
+        (version,) = database.execute("PRAGMA data_version").fetchone()
+        if self._last is None or self._last[0] != (version, asked):
+            self._last = None
+            found = rows_read.bundles(database, asked)
+            some = list(islice(found, KEPT))
+            if more := list(islice(found, 1)):
+                return chain(some, more, found)
+            self._last = (version, asked), some
+        return self._last[1]
+
+    def _give_back(self) -> None:
+        pages, free = (
+            self._database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count")
+        )
+        if (spare := free - int((pages - free) * MOST_FREE)) > 0:
+            # As a script, for each page is a step, and `execute` makes one.
+            self._database.executescript(f"PRAGMA incremental_vacuum({min(spare, GIVEN_BACK)})")
+
+    def _reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """All of it as it is at one moment."""
+        return self._transaction("BEGIN")
+
+    def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
+        self._last = None
+        return self._transaction("BEGIN IMMEDIATE")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        self._database.execute(begin)
         try:
             yield self._database
             self._database.execute("COMMIT")
@@ -154,5 +160,8 @@ class RowsFile:
             raise
 
 
-def _flat(place: Place) -> tuple[str | int, ...]:
-    return *place.series, place.level.value, place.period_ms
+def _rows_in(bundle: tuple[bytes]) -> int:
+    """How many rows have this directory, or one that stood alone."""
+    (members,) = bundle
+    found = rows_read.decoded(members) if members else None
+    return len(found.sizes) if found else 1

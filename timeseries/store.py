@@ -49,6 +49,9 @@ class Level(Enum):
     HOUR = "1h"
     """A month (UTC) of up to 744 rollup slots."""
 
+    __hash__ = object.__hash__
+    """Places are looked up by the thousand, and an enum's own hash is a call of Python."""
+
     def period(self, time_ms: int) -> int:
         """The start of the row that `time_ms` belongs to, in milliseconds."""
         if self is Level.HOUR:

@@ -90,6 +90,25 @@ class RowContract(StoreContract):
         for stranger in strangers:
             assert await self.store.rows(stranger.place.series, Level.RAW, 0, hour_ms + 1) == []
 
+    async def test_a_pass_that_is_repeated_replaces_the_rows_that_it_brings_and_no_others(self) -> None:
+        hour_ms = self.this_hour_ms()
+        series = [self.row(0, check=check).place.series for check in ("cpu", "disk", "mem")]
+        for level in Level:
+            places = [Place(each, level, level.period(hour_ms)) for each in series]
+            await self.put(
+                *[Row(place, b"common beginning" * 9 + place.series.check.encode()) for place in places]
+            )
+            await self.put(Row(places[1], b"common beginning" * 8), Row(places[2], b""))
+            found = {row.place.series.check: row.data for row in await self.store.find(places)}
+            assert found == {
+                "cpu": b"common beginning" * 9 + b"cpu",
+                "disk": b"common beginning" * 8,
+                "mem": b"",
+            }
+            for place in places:
+                expected = [Row(place, found[place.series.check])]
+                assert await self.store.rows(place.series, level, place.period_ms, hour_ms + 1) == expected
+
     async def test_rows_are_found_by_their_places(self) -> None:
         hour_ms = self.this_hour_ms()
         there = [self.row(hour_ms), self.row(hour_ms, b"other", check="disk", key="/")]
