@@ -143,39 +143,54 @@ class Decoder:
     def __init__(self, sender: Side, limits: Limits) -> None:
         self.limits = limits
         self._commands = COMMANDS[sender]
-        self._buffer = bytearray()
-        self._scanned = 0
+        self._data, self._at = b"", 0
+        self._came: list[bytes] = []
+        self._left = 0
+        self._needed = 1
         self._announced: tuple[str, tuple[str, ...], int] | None = None
 
     @property
     def partial(self) -> bool:
         """Whether a message has begun to arrive and isn't complete."""
-        return self._announced is not None or bool(self._buffer)
+        return self._announced is not None or self._left > 0
 
     def feed(self, data: bytes) -> None:
         """Takes the bytes that arrived."""
-        self._buffer += data
+        self._came.append(data)
+        self._left += len(data)
 
     def messages(self) -> Iterator[Message]:
         """Every complete message in what was fed. Raises WireError."""
-        while True:
+        while self._left >= self._needed:
+            if self._came:
+                self._gather()
             message = self._payload() if self._announced else self._line()
             if message is not None:
                 yield message
-            elif self._announced is None or len(self._buffer) < self._announced[2] + 2:
-                return
+        if not self._left:
+            self._data, self._at = b"", 0
+
+    def _gather(self) -> None:
+        """Done once a message may be complete, so that small pieces of a large one are copied once."""
+        rest = self._data[self._at :]
+        self._data = b"".join((rest, *self._came)) if rest or len(self._came) > 1 else self._came[0]
+        self._at = 0
+        self._came.clear()
 
     def _line(self) -> Message | None:
-        end = self._buffer.find(b"\n", self._scanned, self.limits.line_bytes + 1)
+        end = self._data.find(b"\n", self._at, self._at + self.limits.line_bytes + 1)
         if end < 0:
-            self._scanned = len(self._buffer)
-            if self._scanned > self.limits.line_bytes:
+            if self._left > self.limits.line_bytes:
                 raise WireError(Code.LINE_TOO_LONG, f"a line has more than {self.limits.line_bytes} bytes")
+            self._needed = self._left + 1
             return None
-        line = self._buffer[:end].decode("utf-8", "replace").removesuffix("\r")
-        del self._buffer[: end + 1]
-        self._scanned = 0
+        line = self._data[self._at : end].decode("utf-8", "replace").removesuffix("\r")
+        self._go_on(end + 1, 1)
         return self._parse(line)
+
+    def _go_on(self, at: int, needed: int) -> None:
+        self._left -= at - self._at
+        self._at, self._needed = at, needed
 
     def _parse(self, line: str) -> Message | None:
         name, _, rest = line.partition(" ")
@@ -191,7 +206,8 @@ class Decoder:
             return Message(name, self._counted(name, words, command.words))
         length = self._length(name, words)
         self._announced = (name, self._counted(name, words[:-1], command.words), length)
-        return None
+        self._needed = length + 2
+        return self._payload() if self._left >= self._needed else None
 
     @staticmethod
     def _counted(name: str, words: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -203,20 +219,19 @@ class Decoder:
         last = words[-1] if words else ""
         if not (last.isascii() and last.isdigit() and len(last) <= 12):
             raise WireError(Code.BAD_LENGTH, f"{name} needs its length as last word", (name, *words))
-        if int(last) > self.limits.payload_bytes:
+        length = int(last)
+        if length > self.limits.payload_bytes:
             text = f"{name} of {last} bytes, limit {self.limits.payload_bytes}"
             raise WireError(Code.PAYLOAD_TOO_LARGE, text, (name, *words))
-        return int(last)
+        return length
 
     def _payload(self) -> Message | None:
         assert self._announced is not None  # noqa: S101 - the caller looked
         name, words, length = self._announced
-        if len(self._buffer) < length + 2:
-            return None
-        with memoryview(self._buffer) as view:
-            payload, end = bytes(view[:length]), bytes(view[length : length + 2])
-        if end != b"\r\n":
+        end = self._at + length
+        if self._data[end : end + 2] != b"\r\n":
             raise WireError(Code.BAD_END, f"{name} does not end after its {length} bytes", (name, *words))
-        del self._buffer[: length + 2]
+        payload = self._data[self._at : end]
         self._announced = None
+        self._go_on(end + 2, 1)
         return Message(name, words, payload)
