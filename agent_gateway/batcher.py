@@ -6,7 +6,7 @@ again until it is, and `watch` hears when too much waits, so that agents are rea
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -39,14 +39,16 @@ class Results(Protocol):
 class Sender(Protocol):
     """Whoever handed frames in."""
 
-    def safe(self, seqs: list[str]) -> None:
+    def safe(self, frames: Sequence[Frame]) -> None:
         """The broker has confirmed them."""
 
 
 class _Waiting(NamedTuple):
-    frame: Frame
+    """What one sender handed in at once."""
+
+    frames: Sequence[Frame]
     sender: Sender
-    seq: str
+    size: int
 
 
 class Batcher:
@@ -69,14 +71,15 @@ class Batcher:
         self._bytes = 0
         self._full = False
 
-    def add(self, frame: Frame, sender: Sender, seq: str) -> None:
-        """Take one frame; `sender.safe` will be called with its `seq`."""
-        self._bytes += len(frame.payload)
+    def add(self, frames: Sequence[Frame], sender: Sender) -> None:
+        """Take frames of one node; `sender.safe` will be called with them, in their order."""
+        size = sum([len(frame.payload) for frame in frames])
+        self._bytes += size
         if not self._full and self._bytes > self._waiting_bytes:
             self._full = True
             self._stats.increment("reading_paused")
             self._watch(True)
-        self._lanes[self._stream.partition(frame.node_id)].add(_Waiting(frame, sender, seq))
+        self._lanes[self._stream.partition(frames[0].node_id)].add(_Waiting(frames, sender, size))
 
     def drain(self) -> Deferred[list[None]]:
         """Publish what waits, without gathering longer; fires when nothing is left."""
@@ -84,14 +87,15 @@ class Batcher:
 
     async def publish(self, partition: int, batch: list[_Waiting]) -> None:
         """Publish a batch until it is confirmed, then tell the senders."""
-        body = encode_batch([waiting.frame for waiting in batch])
+        frames = [frame for waiting in batch for frame in waiting.frames]
+        body = encode_batch(frames)
         begun = self._clock.seconds()
         failures = 0
         while not await self._tried(partition, body):
             await sleep(self._clock, BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
         self._stats.increment("batches_published")
-        self._stats.add_average("batch_frames", len(batch))
+        self._stats.add_average("batch_frames", len(frames))
         self._stats.add_average("batch_s", self._clock.seconds() - begun)
         self._confirmed(batch)
 
@@ -109,12 +113,12 @@ class Batcher:
         return True
 
     def _confirmed(self, batch: list[_Waiting]) -> None:
-        by_sender: dict[Sender, list[str]] = {}
-        for frame, sender, seq in batch:
-            self._bytes -= len(frame.payload)
-            by_sender.setdefault(sender, []).append(seq)
-        for sender, seqs in by_sender.items():
-            sender.safe(seqs)
+        by_sender: dict[Sender, list[Frame]] = {}
+        for frames, sender, size in batch:
+            self._bytes -= size
+            by_sender.setdefault(sender, []).extend(frames)
+        for sender, safe in by_sender.items():
+            sender.safe(safe)
         if self._full and self._bytes <= self._waiting_bytes // 2:
             self._full = False
             self._watch(False)
@@ -140,7 +144,7 @@ class _Lane:
 
     def add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
-        self._bytes += len(waiting.frame.payload)
+        self._bytes += waiting.size
         if self._publishing:
             return
         if self._bytes >= BATCH_BYTES:
@@ -174,11 +178,11 @@ class _Lane:
             waiter.callback(None)
 
     def _cut(self) -> list[_Waiting]:
-        """The next batch: up to BATCH_BYTES of frames, or a single larger one."""
+        """The next batch: up to BATCH_BYTES, or a single larger piece."""
         batch = [self._waiting.popleft()]
-        size = len(batch[0].frame.payload)
-        while self._waiting and size + len(self._waiting[0].frame.payload) <= BATCH_BYTES:
+        size = batch[0].size
+        while self._waiting and size + self._waiting[0].size <= BATCH_BYTES:
             batch.append(self._waiting.popleft())
-            size += len(batch[-1].frame.payload)
+            size += batch[-1].size
         self._bytes -= size
         return batch

@@ -25,6 +25,9 @@ class Handler(Interface):
     def received(self, message: Message) -> None:
         """One message; raises WireError to close the connection with its code."""
 
+    def paused(self) -> None:
+        """No more messages for now: what came together can go on together."""
+
     def broken(self, error: WireError) -> None:
         """The agent broke the contract; the connection is closed after this."""
 
@@ -182,19 +185,25 @@ class Connection(Protocol):
 
     def _handle_messages(self) -> None:
         try:
-            for message in self._decoder.messages():
-                self._in_message = False
-                self._handler.received(message)
-                if self.held or self.closing:
-                    return
+            try:
+                self._give_messages()
+            finally:
+                self._handler.paused()
         except WireError as error:
             self._handler.broken(error)
             self.close(error.code, str(error))
         except Exception:  # noqa: BLE001 - one agent's trouble is no other's
             _log.failure("connection {id}", id=self.id)
             self.close(Code.INTERNAL, "the gateway failed")
-        else:
-            self._note_progress()
+
+    def _give_messages(self) -> None:
+        received = self._handler.received
+        for message in self._decoder.messages():
+            self._in_message = False
+            received(message)
+            if self.held or self.closing:
+                return
+        self._note_progress()
 
     def _note_progress(self) -> None:
         """Time runs from the last whole message, or from the start of the one under way."""

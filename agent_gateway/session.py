@@ -1,6 +1,6 @@
 """What an agent says and hears: hello, frames, acknowledgements. The connection beneath knows bytes only."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,6 +20,8 @@ from timeseries.errors import InvalidFrame
 from timeseries.frames import Bounds, Frame, FrameBody, decode_payload, layout_of
 
 DAY_MS = 86_400_000
+ORIGIN = "a:"
+"""What stands before an agent's SEQ in the origin of its frames."""
 
 UNSUPPORTED = "this gateway speaks version 2 of the protocol; please install the agent picket-agent"
 
@@ -61,6 +63,9 @@ class Session:
         self._house = house
         self._in_flight = 0
         self._this_second = 0
+        self._came_ms = 0
+        self._came: list[Frame] = []
+        self._counted = 0
 
     def received(self, message: Message) -> None:
         """One message of the agent; raises WireError."""
@@ -88,11 +93,20 @@ class Session:
         if self.node_id:
             self._house.left(self, reason)
 
-    def safe(self, seqs: list[str]) -> None:
+    def paused(self) -> None:
+        """Hand in the frames that came together."""
+        if self._counted:
+            self._house.stats.increment("frames_received", self._counted)
+            self._counted = 0
+        if self._came:
+            frames, self._came = self._came, []
+            self._house.batcher.add(frames, self)
+
+    def safe(self, frames: Sequence[Frame]) -> None:
         """The broker has them: the agent may forget them."""
-        self._in_flight -= len(seqs)
-        self._house.stats.increment("frames_acknowledged", len(seqs))
-        self.connection.send("ack", *seqs)
+        self._in_flight -= len(frames)
+        self._house.stats.increment("frames_acknowledged", len(frames))
+        self.connection.send("ack", *[frame.origin.removeprefix(ORIGIN) for frame in frames])
 
     def next_second(self) -> None:
         """Frames are counted by the second; who had sent too many is read again."""
@@ -149,19 +163,19 @@ class Session:
         if self._in_flight >= self._house.limits.frames_in_flight:
             raise WireError(Code.TOO_MANY_IN_FLIGHT, f"{self._in_flight} frames wait for their ack")
         self._count()
-        now_ms = int(self._house.now() * 1000)
+        if not self._came:
+            self._came_ms = int(self._house.now() * 1000)
         try:
-            body = _body_of(message.payload, encoding, now_ms, self._house.limits)
+            body = _body_of(message.payload, encoding, self._came_ms, self._house.limits)
         except InvalidFrame as error:
             self._refuse(seq, error.code, str(error))
             return
         self._in_flight += 1
-        origin, layout = f"a:{seq}", layout_of(body)
-        frame = Frame(self.account_id, self.node_id, origin, body.time, now_ms, message.payload, layout)
-        self._house.batcher.add(frame, self, seq)
+        identity = self.account_id, self.node_id, f"{ORIGIN}{seq}", body.time
+        self._came.append(Frame(*identity, self._came_ms, message.payload, layout_of(body)))
 
     def _count(self) -> None:
-        self._house.stats.increment("frames_received")
+        self._counted += 1
         self._this_second += 1
         if self._this_second >= self._house.limits.frames_per_s:
             self._house.stats.increment("frames_slowed")

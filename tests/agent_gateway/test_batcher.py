@@ -1,5 +1,7 @@
 """Batches: gathered by time and size, in order, again until confirmed, never more than the watermark."""
 
+from collections.abc import Sequence
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -31,27 +33,39 @@ class Stream:
         return [origins for origins, _ in self.published]
 
 
+def frame(origin: str, size: int = 10) -> Frame:
+    return Frame("a1", "n1", origin, 1, 1, b"x" * size)
+
+
 class BatcherTest(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock, self.stream = Clock(), Stream()
-        self.safe_seqs: list[str] = []
+        self.safe_origins: list[str] = []
         self.watched: list[bool] = []
         self.batcher = Batcher(self.clock, self.stream, Stats("g"), self.watched.append, 1_000_000)
 
-    def safe(self, seqs: list[str]) -> None:
-        self.safe_seqs += seqs
+    def safe(self, frames: Sequence[Frame]) -> None:
+        self.safe_origins += [frame.origin for frame in frames]
 
-    def add(self, *seqs: str, size: int = 10) -> None:
-        for seq in seqs:
-            self.batcher.add(Frame("a1", "n1", seq, 1, 1, b"x" * size), self, seq)
+    def add(self, *origins: str, size: int = 10) -> None:
+        for origin in origins:
+            self.batcher.add([frame(origin, size)], self)
 
     def test_frames_of_a_moment_travel_together_and_are_safe_when_confirmed(self) -> None:
         self.add("1", "2")
         self.assertEqual(self.stream.batches, [])
         self.clock.advance(0.02)
-        self.assertEqual((self.stream.batches, self.safe_seqs), ([["1", "2"]], []))
+        self.assertEqual((self.stream.batches, self.safe_origins), ([["1", "2"]], []))
         self.stream.published[0][1].callback(None)
-        self.assertEqual(self.safe_seqs, ["1", "2"])
+        self.assertEqual(self.safe_origins, ["1", "2"])
+
+    def test_frames_that_were_handed_in_together_stay_together(self) -> None:
+        self.batcher.add([frame(f"{number}", BATCH_BYTES // 8) for number in range(9)], self)
+        self.batcher.add([frame("9")], self)
+        self.assertEqual(self.stream.batches, [[f"{number}" for number in range(9)]])
+        self.stream.published[0][1].callback(None)
+        self.assertEqual(self.safe_origins, [f"{number}" for number in range(9)])
+        self.assertEqual(self.stream.batches[1:], [["9"]])
 
     def test_a_full_batch_waits_for_nobody_and_a_larger_frame_travels_alone(self) -> None:
         self.add("1")
@@ -67,9 +81,9 @@ class BatcherTest(SynchronousTestCase):
         self.stream.published[0][1].errback(BrokerUnavailable("away"))
         self.clock.advance(0.1)
         self.assertEqual(self.stream.batches, [["1"], ["1"]])
-        self.assertEqual(self.safe_seqs, [])
+        self.assertEqual(self.safe_origins, [])
         self.stream.published[1][1].callback(None)
-        self.assertEqual((self.stream.batches[-1], self.safe_seqs), (["2"], ["1"]))
+        self.assertEqual((self.stream.batches[-1], self.safe_origins), (["2"], ["1"]))
 
     def test_too_much_waiting_is_told_and_so_is_its_end(self) -> None:
         self.add("1", "2", "3", size=400_000)
