@@ -31,7 +31,8 @@ def make_broker(
         return rabbit
     from eventframework.memory import MemoryBroker
 
-    return MemoryBroker(settings.home / "events.db", reactor, topology=topology)
+    # One process shares with nobody, and what is not parted goes in larger batches.
+    return MemoryBroker(settings.home / "events.db", reactor, topology=topology, partitions=1)
 
 
 def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
