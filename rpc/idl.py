@@ -11,6 +11,7 @@ _module = thriftpy2.load(str(Path(__file__).with_name("picket.thrift")), module_
 
 INTERFACES = {service.__name__: service for service in _module.__thrift_meta__["services"]}
 
+Across = _module.Across
 Assignment = _module.Assignment
 CheckState = _module.CheckState
 Column = _module.Column
@@ -24,6 +25,7 @@ Rank = _module.Rank
 Ranked = _module.Ranked
 Refused = _module.Refused
 Series = _module.Series
+Spread = _module.Spread
 Unavailable = _module.Unavailable
 Welcome = _module.Welcome
 

@@ -7,6 +7,30 @@ INTERFACES: dict[str, Any]
 def methods(interface: str) -> list[str]: ...
 def parameters(interface: str, method: str) -> list[str]: ...
 
+class Across:
+    node_ids: list[str]
+    check: str
+    key: str
+    metric: str
+    start_ms: int
+    end_ms: int
+    by: str
+    max_points: int
+    percentiles: list[float]
+    def __init__(
+        self,
+        *,
+        node_ids: list[str] = ...,
+        check: str = ...,
+        key: str = ...,
+        metric: str = ...,
+        start_ms: int = ...,
+        end_ms: int = ...,
+        by: str = ...,
+        max_points: int = ...,
+        percentiles: list[float] = ...,
+    ) -> None: ...
+
 class Assignment:
     check: str
     key: str
@@ -173,6 +197,30 @@ class Series:
     columns: list[Column]
     resolution: str
     def __init__(self, *, times: bytes = ..., columns: list[Column] = ..., resolution: str = ...) -> None: ...
+
+class Spread:
+    times: bytes
+    counts: bytes
+    total: bytes
+    mean: bytes
+    least: bytes
+    greatest: bytes
+    percentiles: list[bytes]
+    resolution: str
+    due_are_in: bool
+    def __init__(
+        self,
+        *,
+        times: bytes = ...,
+        counts: bytes = ...,
+        total: bytes = ...,
+        mean: bytes = ...,
+        least: bytes = ...,
+        greatest: bytes = ...,
+        percentiles: list[bytes] = ...,
+        resolution: str = ...,
+        due_are_in: bool = ...,
+    ) -> None: ...
 
 class Welcome:
     account_id: str

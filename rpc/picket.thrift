@@ -94,7 +94,7 @@ struct Rank {                // one metric of many nodes: their order, and what 
   2: string check
   3: string key
   4: string metric
-  5: i64 start_ms            // hours that the range touches count; of "latest" what came since start_ms
+  5: i64 start_ms            // hours that the range touches count, five minutes of one below a day; of "latest" what came since
   6: i64 end_ms
   7: string by               // the value of a node: mean, min, max, sum or count of its hours; Live: latest
   8: i32 limit               // how many of the greatest; at most 1000
@@ -115,11 +115,36 @@ struct Ranked {
   5: list<double> percentiles // in the order of the question
 }
 
+struct Across {              // one metric of many nodes over time
+  1: list<string> node_ids   // at most 5000
+  2: string check
+  3: string key
+  4: string metric
+  5: i64 start_ms
+  6: i64 end_ms
+  7: string by               // a node's value in a point: mean, min, max, sum or count
+  8: i32 max_points          // at most 2000
+  9: list<double> percentiles
+}
+
+struct Spread {              // points, all of them; of each all nodes that have a value there
+  1: binary times            // int64 little-endian
+  2: binary counts           // the same: how many nodes have a value
+  3: binary total            // float64 little-endian, NaN = none has; so are the others
+  4: binary mean
+  5: binary least
+  6: binary greatest
+  7: list<binary> percentiles // in the order of the question
+  8: string resolution
+  9: bool due_are_in         // whether hours that no pass has taken in yet count; of over 100 they do not
+}
+
 service TimeSeries {
   Series query(1: string account_id, 2: Context context, 3: string node_id, 4: Query query) throws (1: Refused refused, 2: Unavailable unavailable)
   list<Series> query_many(1: string account_id, 2: Context context, 3: string node_id, 4: list<Query> queries) throws (1: Refused refused, 2: Unavailable unavailable)  // at most 64
   list<CheckState> latest(1: string account_id, 2: Context context, 3: string node_id) throws (1: Refused refused, 2: Unavailable unavailable)
-  Ranked rank(1: string account_id, 2: Context context, 3: Rank rank) throws (1: Refused refused, 2: Unavailable unavailable)  // by closed hours
+  Ranked rank(1: string account_id, 2: Context context, 3: Rank rank) throws (1: Refused refused, 2: Unavailable unavailable)
+  Spread across(1: string account_id, 2: Context context, 3: Across across) throws (1: Refused refused, 2: Unavailable unavailable)
 }
 
 struct NodeSnapshot {

@@ -14,6 +14,7 @@ from rpc.dispatcher import Dispatcher
 from services.asked import fields, ranked_answer, told
 from services.base import Service
 from services.engines import retention
+from timeseries.across import Across, run_across
 from timeseries.decoded import DecodedHours
 from timeseries.latest import CheckState, latest_states
 from timeseries.query import run_queries
@@ -28,7 +29,7 @@ THREADS = 2
 
 
 class Query(Service):
-    """Answers what the store holds: ranges of metrics, nodes ranked by one, the newest of each check."""
+    """Answers what the store holds: ranges of metrics, one of many nodes, the newest of each check."""
 
     name = "query"
 
@@ -78,7 +79,17 @@ class Query(Service):
         """TimeSeries.rank of rpc/picket.thrift. Refused: bad_query."""
         with told():
             asked = msgspec.convert(fields(rank), Rank)
-            return ranked_answer(await run_rank(self._store, self._in_thread, account_id, asked))
+            kept = retention(self._settings, self._now_ms())
+            found = await run_rank(self._store, self._in_thread, account_id, asked, kept, self._decoded)
+        return ranked_answer(found)
+
+    async def across(self, account_id: str, _context: idl.Context, across: idl.Across) -> idl.Spread:
+        """TimeSeries.across of rpc/picket.thrift. Refused: bad_query."""
+        with told():
+            asked = msgspec.convert(fields(across), Across)
+            kept = retention(self._settings, self._now_ms())
+            found = await run_across(self._store, self._in_thread, account_id, asked, kept, self._decoded)
+        return idl.Spread(**msgspec.structs.asdict(found))
 
     async def latest(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.CheckState]:
         """TimeSeries.latest of rpc/picket.thrift; empty for a node without data."""

@@ -13,7 +13,7 @@ from timeseries.columns import Columns
 from timeseries.compaction import merged, slots_of
 from timeseries.errors import DamagedBlock
 from timeseries.graph import Graph, lay_out
-from timeseries.question import WIDTH_MS, Column, Query, Series
+from timeseries.question import WIDTH_MS, Column, Query, Series, resolution
 from timeseries.reduce import reduced, reduced_rollup
 from timeseries.rollup_rows import decode_rollup
 from timeseries.rollups import Rollup, joined_rollups, replace_slots
@@ -43,9 +43,8 @@ def thd_answer(stop: Stop, reads: list[Read]) -> list[Series]:
 
 def _series(stop: Stop, read: Read) -> Series:
     graph = (_raw if read.level is Level.RAW else _rolled)(stop, read)
-    folded = graph.width_ms and graph.width_ms != WIDTH_MS.get(read.level)
-    resolution = f"{read.level.value}/{graph.width_ms}" if folded else read.level.value
-    return Series(times=graph.times.tobytes(), columns=_columns(graph, read.query), resolution=resolution)
+    said = resolution(read.level, graph.width_ms)
+    return Series(times=graph.times.tobytes(), columns=_columns(graph, read.query), resolution=said)
 
 
 def _merged(stop: Stop, read: Read) -> Iterator[tuple[int, Columns]]:

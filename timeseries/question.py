@@ -64,6 +64,12 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     resolution: str
 
 
+def resolution(level: Level, width_ms: int) -> str:
+    """What an answer says of the rows it was read from, and of the width of its points, 0 for as they are."""
+    folded = width_ms and width_ms != WIDTH_MS.get(level)
+    return f"{level.value}/{width_ms}" if folded else level.value
+
+
 def check_query(query: Query) -> None:
     """Raise InvalidQuery for a question that no data could answer."""
     if not query.check:

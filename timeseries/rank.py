@@ -1,34 +1,36 @@
-"""One metric of many nodes over closed hours: the top of them, and what their values are together.
+"""One metric of many nodes: the top of them, and what their values are together.
 
-Each node counts with one value, made of its hourly rollups. Hours that no pass has taken in yet are left out.
+Each node counts with one value, made of its hourly rollups, or of its five minutes where the range is shorter
+than a day. Of sets of few nodes the hours that no pass has taken in yet are in it, too.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
+from functools import partial
 from typing import Literal
 
 import msgspec
 import numpy as np
-from twisted.logger import Logger
 
-from timeseries.errors import DamagedBlock, InvalidQuery
-from timeseries.question import check_range
-from timeseries.rollup_rows import decode_rollup
-from timeseries.rollups import Slots
-from timeseries.stop import Stop, in_stoppable_thread
-from timeseries.store import DAY_MS, HOUR_MS, InThread, Level, Place, Row, SeriesKey, TimeSeriesStore
+from timeseries.decoded import DecodedHours
+from timeseries.errors import InvalidQuery
+from timeseries.fleet import (
+    check_nodes,
+    check_percentiles,
+    check_reach,
+    fold_fleet,
+    level_for,
+    read_due,
+)
+from timeseries.fleet_rows import VALUES, Fleet, folded
+from timeseries.retention import Retention
+from timeseries.rollups import FINE_MS
+from timeseries.store import DAY_MS, HOUR_MS, InThread, TimeSeriesStore
 
-MAX_NODES = 5000
-MAX_ROWS = 10_000
 MAX_LIMIT = 1000
-MAX_RANGE_MS = 366 * DAY_MS
-ROWS_AT_ONCE = 250
-"""Rows that are in memory at a time; between two readings a cancelled call ends."""
-
-_log = Logger(namespace="timeseries.rank")
 
 
 class Rank(msgspec.Struct, frozen=True, kw_only=True):
-    """What to compare these nodes by: one metric of one check and key, over the hours that the range touches.
+    """What to compare these nodes by: one metric of one check and key, over the slots that the range touches.
 
     `by` says which value of a node counts; "latest" is for who has those in memory, and then values of before
     `start_ms` do not count. The `limit` greatest come back, or the least if `ascending`.
@@ -66,40 +68,36 @@ class Ranked(msgspec.Struct, frozen=True, kw_only=True):
     percentiles: list[float]
 
 
-OF_SLOTS: Mapping[str, Callable[[Slots], float]] = {
-    "mean": lambda slots: float(np.sum(slots.total) / np.sum(slots.counts)),
-    "min": lambda slots: float(np.min(slots.minimum)),
-    "max": lambda slots: float(np.max(slots.maximum)),
-    "sum": lambda slots: float(np.sum(slots.total)),
-    "count": lambda slots: float(np.sum(slots.counts)),
-}
-
-
 def check_rank(rank: Rank, values: Collection[str]) -> None:
     """Raise InvalidQuery for what cannot be answered here, or is too much; `values` are those for `by`."""
     if rank.by not in values:
         raise InvalidQuery(f"a node has no value {rank.by!r} here, but {', '.join(values)}")
-    if not rank.check or not rank.metric:
-        raise InvalidQuery("say which check and which metric to compare nodes by")
-    if len(rank.node_ids) > MAX_NODES:
-        raise InvalidQuery(f"{len(rank.node_ids)} nodes in a call, which has at most {MAX_NODES}")
+    check_nodes(rank.node_ids, rank.check, rank.metric)
     if not 0 < rank.limit <= MAX_LIMIT:
         raise InvalidQuery(f"limit is {rank.limit}, not between 1 and {MAX_LIMIT}")
-    if any(not 0 <= percentile <= 100 for percentile in rank.percentiles):
-        raise InvalidQuery("a percentile is between 0 and 100")
+    check_percentiles(rank.percentiles)
 
 
-async def run_rank(store: TimeSeriesStore, in_thread: InThread, account_id: str, rank: Rank) -> Ranked:
-    """The answer, of rows alone, a few hundred of them at a time; raises InvalidQuery, StoreUnavailable."""
-    check_rank(rank, OF_SLOTS)
-    found: dict[str, list[Slots]] = {}
-    places = _places(account_id, rank)
-    for first in range(0, len(places), ROWS_AT_ONCE):
-        rows = await store.find(places[first : first + ROWS_AT_ONCE])
-        for node_id, slots in await in_stoppable_thread(in_thread, _thd_slots, rows, rank):
-            found.setdefault(node_id, []).append(slots)
-    value = OF_SLOTS[rank.by]
-    return ranked({node_id: value(_joined(parts)) for node_id, parts in found.items()}, rank)
+async def run_rank(
+    store: TimeSeriesStore,
+    in_thread: InThread,
+    account_id: str,
+    rank: Rank,
+    retention: Retention,
+    decoded: DecodedHours,
+) -> Ranked:
+    """The answer; raises InvalidQuery, StoreUnavailable. Cancelled, it reads no more."""
+    check_rank(rank, VALUES)
+    nodes, start_ms, end_ms = list(dict.fromkeys(rank.node_ids)), rank.start_ms, rank.end_ms
+    check_reach(len(nodes), start_ms, end_ms)
+    width_ms = HOUR_MS if end_ms - start_ms >= DAY_MS else FINE_MS
+    level = level_for(len(nodes), start_ms, end_ms, width_ms, retention)
+    fleet = Fleet(account_id, nodes, rank.check, rank.key, rank.metric, start_ms, end_ms, level)
+    due = await read_due(store, in_thread, fleet, decoded)
+    first, last = fleet.slots()
+    fold = partial(folded, by=rank.by, first=first, ratio=last - first, points=1)
+    found = await fold_fleet(store, in_thread, fleet, due.columns, fold)
+    return ranked({node_id: float(value[0]) for node_id, value in found.items()}, rank)
 
 
 def ranked(values: Mapping[str, float], rank: Rank) -> Ranked:
@@ -114,52 +112,3 @@ def ranked(values: Mapping[str, float], rank: Rank) -> Ranked:
         mean=float(np.mean(numbers)) if values else np.nan,
         percentiles=[float(np.percentile(numbers, each)) if values else np.nan for each in rank.percentiles],
     )
-
-
-def _places(account_id: str, rank: Rank) -> list[Place]:
-    check_range(rank.start_ms, rank.end_ms, MAX_RANGE_MS)
-    node_ids = dict.fromkeys(rank.node_ids)
-    months = _months(rank.start_ms, rank.end_ms)
-    if len(node_ids) * len(months) > MAX_ROWS:
-        raise InvalidQuery(
-            f"{len(node_ids)} nodes in {len(months)} months are too many; "
-            f"nodes times months may be {MAX_ROWS}"
-        )
-    return [
-        Place(SeriesKey(account_id, node_id, rank.check, rank.key), Level.HOUR, month)
-        for node_id in node_ids
-        for month in months
-    ]
-
-
-def _months(start_ms: int, end_ms: int) -> Sequence[int]:
-    """The starts of the months of a range."""
-    days = range(start_ms, end_ms, DAY_MS)
-    return sorted({Level.HOUR.period(time_ms) for time_ms in (*days, end_ms - 1)})
-
-
-def _thd_slots(stop: Stop, rows: Iterable[Row], rank: Rank) -> list[tuple[str, Slots]]:
-    """Of each row the slots of the metric that are in the range, where it has any."""
-    first, last = rank.start_ms // HOUR_MS, -(-rank.end_ms // HOUR_MS)
-    found: list[tuple[str, Slots]] = []
-    for row in rows:
-        stop.thd_check()
-        slots = _decoded(row, rank.metric)
-        if slots is not None:
-            within = slice(*np.searchsorted(slots.slots, (first, last)).tolist())
-            found.append((row.place.series.node_id, slots.of(within)))
-    return [(node_id, slots) for node_id, slots in found if len(slots.slots)]
-
-
-def _decoded(row: Row, metric: str) -> Slots | None:
-    try:
-        return decode_rollup(row.data, [metric]).metrics.get(metric)
-    except DamagedBlock as error:
-        _log.error(
-            "a damaged rollup of {node} is left out: {error}", node=row.place.series.node_id, error=error
-        )
-        return None
-
-
-def _joined(parts: Sequence[Slots]) -> Slots:
-    return Slots(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

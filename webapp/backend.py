@@ -23,7 +23,10 @@ class TimeSeries(Protocol):
         """A `Series` for each query."""
 
     def rank(self, account_id: str, rank: Any) -> Any:
-        """A `Ranked`, of closed hours."""
+        """A `Ranked`, over a range."""
+
+    def across(self, account_id: str, across: Any) -> Any:
+        """A `Spread`."""
 
     def latest(self, account_id: str, node_id: str) -> Sequence[Any]:
         """A `CheckState` for each check and key of the node."""

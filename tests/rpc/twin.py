@@ -17,3 +17,6 @@ class TimeSeriesTwin:
 
     async def rank(self, *_: Any) -> Any:
         raise NotImplementedError
+
+    async def across(self, *_: Any) -> Any:
+        raise NotImplementedError

@@ -99,6 +99,26 @@ class TestQuery(TestCase):
         assert (found.counted, found.total, found.mean) == (1, 1.5, 1.5)
         assert (await self.timeseries.rank(OTHER_ACCOUNT, rank)).top == []
 
+    async def test_many_nodes_are_shown_together_over_time(self) -> None:
+        frames = [measured(self.now_ms, result(user=of), node_id=node) for node, of in (("n1", 1), ("n2", 5))]
+        await self.store.write(frames)
+        range_ms: dict[str, Any] = {"start_ms": self.now_ms - HOUR_MS, "end_ms": self.now_ms + 1}
+        asked: dict[str, Any] = {
+            "node_ids": ["n1", "n2"],
+            "check": "cpu",
+            "metric": "user",
+            "percentiles": [75],
+        }
+        found = await self.timeseries.across(ACCOUNT, idl.Across(**range_ms, **asked, max_points=1))
+        assert struct.unpack("<q", found.counts) == (2,)
+        lines = (found.total, found.mean, found.least, found.greatest, *found.percentiles)
+        assert [struct.unpack("<d", line)[0] for line in lines] == [6, 3, 1, 5, 4]
+        assert found.due_are_in
+        wrongs: list[dict[str, Any]] = [{"by": "latest"}, {"max_points": 0}]
+        for wrong in wrongs:
+            with self.assertRaises(Refused):
+                await self.timeseries.across(ACCOUNT, idl.Across(**range_ms | asked | wrong))
+
     async def test_what_cannot_be_ranked_is_refused(self) -> None:
         wrongs: list[dict[str, Any]] = [
             {},

@@ -7,13 +7,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.timeseries.samples import ACCOUNT, OTHER_ACCOUNT, measured, result
 from timeseries.compaction import compact
+from timeseries.decoded import DecodedHours
 from timeseries.errors import InvalidQuery
+from timeseries.fleet import MAX_DUE, MAX_NODES
 from timeseries.memory import MemoryStore
-from timeseries.rank import MAX_NODES, Rank, Ranked, run_rank
+from timeseries.rank import Rank, Ranked, run_rank
+from timeseries.retention import Retention
+from timeseries.rollups import FINE_MS
 from timeseries.store import DAY_MS, HOUR_MS
 
 START = 1_795_996_800_000 - HOUR_MS
 """The last hour of a month (UTC)."""
+
+
+RETENTION = Retention(START)
 
 
 def at_once(thd_function: Any, *arguments: Any) -> Any:
@@ -26,14 +33,17 @@ class TestRank(SynchronousTestCase):
     def setUp(self) -> None:
         self.store = MemoryStore(Clock())
         for node in range(5):
-            moments = {0: node, HOUR_MS: 10 * node, HOUR_MS + 1: 10 * node}
-            frames = [
-                measured(START + after, result(user=value, words="x"), node_id=f"n{node}")
-                for after, value in moments.items()
-            ]
-            self.done(self.store.write(frames))
-            for hour in self.done(self.store.due_of(ACCOUNT, f"n{node}")):
-                self.done(compact(self.store, at_once, hour))
+            later = START + HOUR_MS
+            self.write(f"n{node}", {START: node, later: 10 * node, later + 1: 10 * node})
+            self.compact(f"n{node}")
+
+    def write(self, node_id: str, moments: dict[int, float]) -> None:
+        frames = [measured(at, result(user=to, words="x"), node_id=node_id) for at, to in moments.items()]
+        self.done(self.store.write(frames))
+
+    def compact(self, node_id: str) -> None:
+        for hour in self.done(self.store.due_of(ACCOUNT, node_id)):
+            self.done(compact(self.store, at_once, hour))
 
     def done(self, coroutine: Any) -> Any:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
@@ -49,8 +59,12 @@ class TestRank(SynchronousTestCase):
         return Rank(**fields | asked)
 
     def rank(self, account_id: str = ACCOUNT, **asked: Any) -> Ranked:
-        found: Ranked = self.done(run_rank(self.store, at_once, account_id, self.asked(**asked)))
+        found: Ranked = self.done(self.run_rank(account_id, **asked))
         return found
+
+    async def run_rank(self, account_id: str = ACCOUNT, **asked: Any) -> Ranked:
+        question, decoded = self.asked(**asked), DecodedHours()
+        return await run_rank(self.store, at_once, account_id, question, RETENTION, decoded)
 
     def top(self, **asked: Any) -> list[tuple[str, float]]:
         return [(each.node_id, each.value) for each in self.rank(**asked).top]
@@ -61,6 +75,25 @@ class TestRank(SynchronousTestCase):
 
     def test_of_equal_ones_the_first_by_id_comes_first(self) -> None:
         assert self.top(by="count", limit=3) == [("n0", 3), ("n1", 3), ("n2", 3)]
+
+    def test_below_a_day_five_minutes_count_and_from_a_day_on_hours(self) -> None:
+        late = START + HOUR_MS + 10 * FINE_MS
+        self.write("n1", {late: 100})
+        self.compact("n1")
+        assert self.top(start_ms=late, limit=1) == [("n1", 100)]
+        assert self.top(start_ms=late - DAY_MS, end_ms=late, by="max", limit=1) == [("n1", 100)]
+
+    def test_frames_that_no_pass_has_taken_in_count(self) -> None:
+        self.write("n1", {START + HOUR_MS + 2: 1000})
+        self.write("n9", {START: 500})
+        assert self.top(by="max", limit=2, node_ids=["n1", "n4", "n9"]) == [("n1", 1000), ("n9", 500)]
+        for start_ms in (START, START - DAY_MS):
+            assert self.top(by="count", limit=1, start_ms=start_ms) == [("n1", 4)]
+
+    def test_of_very_many_nodes_rows_alone_count(self) -> None:
+        self.write("n9", {START: 500})
+        many = [f"n{node}" for node in range(MAX_DUE + 1)]
+        assert self.top(node_ids=many, by="max", limit=1) == [("n4", 40)]
 
     def test_the_range_says_which_hours_count_over_the_end_of_a_month(self) -> None:
         assert self.top(end_ms=START + HOUR_MS, limit=1) == [("n4", 4)]
@@ -100,5 +133,4 @@ class TestRank(SynchronousTestCase):
             {"node_ids": [f"n{n}" for n in range(MAX_NODES)], "end_ms": START + 100 * DAY_MS},
         ]
         for asked in wrong:
-            coroutine = run_rank(self.store, at_once, ACCOUNT, self.asked(**asked))
-            self.failureResultOf(Deferred.fromCoroutine(coroutine), InvalidQuery)
+            self.failureResultOf(Deferred.fromCoroutine(self.run_rank(**asked)), InvalidQuery)

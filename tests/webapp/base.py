@@ -1,6 +1,7 @@
 """The people of tests: an owner and a teammate of one account, and a stranger with an account of its own."""
 
 import math
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,7 +35,21 @@ class Services:
     def rank(self, account_id: str, rank: idl.Rank) -> idl.Ranked:
         self.asked.append((account_id, rank))
         top = [idl.NodeValue(node_id=node_id, value=1.5) for node_id in rank.node_ids]
-        return idl.Ranked(top=top, counted=len(top), total=1.5, mean=math.nan, percentiles=[])
+        percentiles = [1.5 for _ in rank.percentiles]
+        return idl.Ranked(top=top, counted=len(top), total=1.5, mean=math.nan, percentiles=percentiles)
+
+    def across(self, account_id: str, across: idl.Across) -> idl.Spread:
+        self.asked.append((account_id, across))
+        line = struct.pack("<dd", 1.5, math.nan)
+        names = ("total", "mean", "least", "greatest")
+        return idl.Spread(
+            times=struct.pack("<qq", across.start_ms, across.end_ms),
+            counts=struct.pack("<qq", len(across.node_ids), 0),
+            percentiles=[line for _ in across.percentiles],
+            resolution="5m",
+            due_are_in=True,
+            **dict.fromkeys(names, line),
+        )
 
     def latest(self, account_id: str, node_id: str) -> list[idl.CheckState]:
         self.asked.append((account_id, node_id))

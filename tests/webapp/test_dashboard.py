@@ -270,4 +270,4 @@ class Away:
     def query(self, *_: Any) -> Any:
         raise Unavailable("away")
 
-    latest = snapshot = query_many = rank = query
+    latest = snapshot = query_many = rank = across = query

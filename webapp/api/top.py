@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,11 +17,13 @@ RECENT_MS = 15 * 60_000
 """How old a latest value may be."""
 
 
-def top(account: Account, nodes: QuerySet[Node], rank: idl.Rank, hours: int) -> dict[str, Any]:
+def top(
+    account: Account, nodes: QuerySet[Node], rank: idl.Rank, hours: int, percentiles: Mapping[str, float]
+) -> dict[str, Any]:
     """`rank` answered for these nodes: by their latest values, or over so many closed hours."""
     now_ms = int(time.time() * 1000)
     names = dict(nodes.values_list("id", "name"))
-    rank.node_ids = list(names)
+    rank.node_ids, rank.percentiles = list(names), list(percentiles.values())
     if rank.by == "latest":
         rank.start_ms = now_ms - RECENT_MS
         found = backend.live().rank(account.pk, rank)
@@ -29,5 +32,8 @@ def top(account: Account, nodes: QuerySet[Node], rank: idl.Rank, hours: int) -> 
         rank.start_ms = rank.end_ms - hours * HOUR_MS
         found = backend.timeseries().rank(account.pk, rank)
     items = [{"id": each.node_id, "name": names[each.node_id], "value": each.value} for each in found.top]
-    mean = None if math.isnan(found.mean) else found.mean
-    return {"items": items, "nodes": found.counted, "total": found.total, "mean": mean}
+    whole = {"mean": found.mean} | dict(
+        zip((f"p{name}" for name in percentiles), found.percentiles or [], strict=True)
+    )
+    whole = {name: None if math.isnan(value) else value for name, value in whole.items()}
+    return {"items": items, "nodes": found.counted, "total": found.total, **whole}

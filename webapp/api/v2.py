@@ -8,7 +8,7 @@ from ninja import NinjaAPI
 from pydantic import Field
 
 from rpc import idl
-from webapp.api import answers, export, problems, top
+from webapp.api import across, answers, export, problems, top
 from webapp.api.credentials import ApiRequest, authenticate
 from webapp.errors import Refused
 from webapp.nodes import delete
@@ -49,13 +49,40 @@ def top_nodes(
     limit: int = 10,
     ascending: bool = False,
     query: str = "*",
+    percentiles: str = "",
 ) -> HttpResponse:
     """The nodes that `query` means with the greatest values of a metric, and all of them together.
 
     A node's value is its mean, min, max, sum or count over the last closed `hours`, or its latest.
+    `percentiles`, such as 50,95, are of the values of all nodes.
     """
     rank = idl.Rank(check=check, key=key, metric=metric, by=by, limit=limit, ascending=ascending)
-    return answers.answer(top.top(request.auth, find_nodes(request.auth, query), rank, hours))
+    nodes = find_nodes(request.auth, query)
+    return answers.answer(top.top(request.auth, nodes, rank, hours, across.numbers(percentiles)))
+
+
+@api.get("/across")
+def across_nodes(
+    request: ApiRequest,
+    check: str,
+    metric: str,
+    key: str = "",
+    by: str = "mean",
+    start: int | None = None,
+    end: int | None = None,
+    points: int = 300,
+    percentiles: str = "",
+    query: str = "*",
+) -> HttpResponse:
+    """A metric of the nodes that `query` means over time: the total, mean, least and greatest of each point.
+
+    From `start` to `end` (ms), else of the last day. A node's value in a point is its mean, min, max, sum or
+    count there. `percentiles`, such as 50,95, come as p50 and p95. Unless `due`, what was measured since the
+    last full hour is not in it yet: of over 100 nodes.
+    """
+    question = idl.Across(check=check, key=key, metric=metric, by=by, max_points=points)
+    nodes = find_nodes(request.auth, query)
+    return answers.answer(across.across(request.auth, nodes, question, start, end, percentiles))
 
 
 @api.get("/nodes/{node_id}/export")
