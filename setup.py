@@ -31,6 +31,7 @@ setup(
         "argon2-cffi",
         "click",
         "cryptography",
+        "deflate",
         "django~=5.2.0",
         "django-ninja",
         "msgspec",

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
+import deflate
 import msgspec
 import zstandard
 
@@ -16,6 +17,9 @@ from timeseries.errors import InvalidFrame
 
 MAX_FRAME_BYTES = 1 << 20
 """Largest payload of a frame, packed or unpacked."""
+
+UNPACKED_TIMES = 16
+"""What zlib has packed is expected to be so many times as large at most, which frames of JSON hardly are."""
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
@@ -102,7 +106,7 @@ def decode_payload(payload: bytes, bounds: Bounds | None = None) -> FrameBody:
     return body
 
 
-def _decode(text: bytes) -> FrameBody:
+def _decode(text: bytes | bytearray) -> FrameBody:
     try:
         return _body.decode(text)
     except msgspec.ValidationError as error:
@@ -131,7 +135,7 @@ def layout_of(body: FrameBody) -> int:
     return zlib.crc32(_packer.encode([(result.check, result.key) for result in body.results])) or 1
 
 
-def unpack(payload: bytes) -> bytes:
+def unpack(payload: bytes) -> bytes | bytearray:
     """The JSON text of a payload; the packing is told by the first bytes. Raises InvalidFrame."""
     if payload[:1] == b"{":
         return payload
@@ -152,7 +156,14 @@ def _unzstd(payload: bytes) -> bytes:
     return _zstd.unpacker.decompress(payload, MAX_FRAME_BYTES)
 
 
-def _inflate(payload: bytes) -> bytes:
+def _inflate(payload: bytes) -> bytes | bytearray:
+    try:
+        return deflate.zlib_decompress(payload, min(UNPACKED_TIMES * len(payload), MAX_FRAME_BYTES))
+    except deflate.DeflateError:  # Larger than that, or damaged: zlib can tell.
+        return _inflate_slowly(payload)
+
+
+def _inflate_slowly(payload: bytes) -> bytes:
     unpacker = zlib.decompressobj()
     text = unpacker.decompress(payload, MAX_FRAME_BYTES)
     if unpacker.unconsumed_tail:

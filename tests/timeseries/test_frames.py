@@ -8,7 +8,7 @@ import pytest
 import zstandard
 
 from timeseries.errors import InvalidFrame
-from timeseries.frames import MAX_FRAME_BYTES, CheckResult, FrameBody, decode_payload, layout_of
+from timeseries.frames import MAX_FRAME_BYTES, CheckResult, FrameBody, decode_payload, layout_of, unpack
 
 BODY = FrameBody(7, [CheckResult("disk", key="/", metrics={"capacity": 1.5}), CheckResult("mem")])
 TEXT = msgspec.json.encode(BODY)
@@ -25,6 +25,35 @@ def test_every_packing_gives_the_same_frame_in_every_thread(payload: bytes) -> N
 def test_a_packed_frame_that_unpacks_to_more_than_the_limit_is_refused(pack: object) -> None:
     with pytest.raises(InvalidFrame):
         decode_payload(pack(TEXT + b" " * MAX_FRAME_BYTES))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("size", [len(TEXT), 16 * 40, MAX_FRAME_BYTES - 1, MAX_FRAME_BYTES])
+@pytest.mark.parametrize("level", [1, 6, 9])
+def test_whatever_zlib_packed_within_the_limit_is_unpacked(size: int, level: int) -> None:
+    text = TEXT + b" " * (size - len(TEXT))
+    assert bytes(unpack(zlib.compress(text, level))) == text
+    assert decode_payload(zlib.compress(text, level)) == BODY
+
+
+def test_one_byte_more_than_the_limit_is_too_large() -> None:
+    with pytest.raises(InvalidFrame) as error:
+        unpack(zlib.compress(TEXT + b" " * (MAX_FRAME_BYTES + 1 - len(TEXT))))
+    assert error.value.code == "frame_too_large"
+
+
+@pytest.mark.parametrize(
+    ("damaged", "code"),
+    [
+        (zlib.compress(TEXT)[:20] + b"??" + zlib.compress(TEXT)[22:], "bad_packing"),
+        (zlib.compress(TEXT)[:-1] + b"?", "bad_packing"),
+        (zlib.compress(TEXT)[:20], "not_json"),
+        (b"\x78", "not_json"),
+    ],
+)
+def test_what_is_damaged_is_refused_with_its_code(damaged: bytes, code: str) -> None:
+    with pytest.raises(InvalidFrame) as error:
+        decode_payload(damaged)
+    assert error.value.code == code
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201])
