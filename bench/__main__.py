@@ -111,11 +111,16 @@ def _tell(lines: list[str], figures: dict[str, float]) -> None:
 
 
 @cli.command()
-@click.option("--recording", type=click.Path(path_type=Path), help="frames that `record` wrote")
+@click.option(
+    "--recording",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="frames that `record` wrote; several are laid end to end",
+)
 @click.option("--hours", default=2, show_default=True, help="of made-up frames, one every ten seconds")
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--nodes", default=10, show_default=True, help="on disk, each with these frames; 0: none")
-def storage(recording: Path | None, hours: int, rounds: int, nodes: int) -> None:
+def storage(recording: tuple[Path, ...], hours: int, rounds: int, nodes: int) -> None:
     """Bytes and CPU a value, from frames to blocks and rollups and back; on disk beside VictoriaMetrics."""
     from bench import query
     from bench.storage import run

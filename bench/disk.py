@@ -15,15 +15,21 @@ from timeseries.store import HOUR_MS, Hour
 
 
 class OnDisk(NamedTuple):
-    """Values, and their bytes; texts and statuses are in ours alone, and so are rollups."""
+    """Values, and their bytes in each round; texts and statuses are in ours alone, and so are rollups."""
 
     values: int
-    ours: int
-    theirs: int
+    ours: list[int]
+    theirs: list[int]
 
 
-def on_disk(frames: Sequence[Frame], copies: int) -> OnDisk:
+def on_disk(frames: Sequence[Frame], copies: int, rounds: int) -> OnDisk:
     """The frames of a node, as those of so many nodes; raises BenchError."""
+    measured = [_round(frames, copies) for _ in range(rounds)]
+    (values, *_), ours, theirs = zip(*measured, strict=True)
+    return OnDisk(values, list(ours), list(theirs))
+
+
+def _round(frames: Sequence[Frame], copies: int) -> tuple[int, int, int]:
     with tempfile.TemporaryDirectory(prefix="picket-bench-") as folder:
         home = Path(folder)
         values = _fill_rows(home / "rows.db", frames, copies)
@@ -32,7 +38,7 @@ def on_disk(frames: Sequence[Frame], copies: int) -> OnDisk:
                 peer.write(_lines(frames, number))
             peer.merge()
         theirs = sum(_bytes(home / "data" / part) for part in ("data", "indexdb"))
-        return OnDisk(values, sum(file.stat().st_size for file in home.glob("rows.db*")), theirs)
+        return values, sum(file.stat().st_size for file in home.glob("rows.db*")), theirs
 
 
 def _fill_rows(path: Path, frames: Sequence[Frame], copies: int) -> int:

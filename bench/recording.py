@@ -2,9 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+from msgspec import structs
 
 from agent.checks import CHECKS
 from agent.schedule import Schedule
@@ -12,6 +14,9 @@ from bench.errors import BenchError
 from bench.points import INTERVAL_MS
 from timeseries.errors import InvalidFrame
 from timeseries.frames import Frame, decode_batch, decode_payload, encode_batch
+
+EPOCH_MS = 1_795_046_400_000
+"""The start of a day."""
 
 
 def record(path: Path, minutes: float) -> int:
@@ -32,6 +37,21 @@ async def _measure(keep: Callable[[str, bytes], None]) -> None:
     schedule = Schedule(lambda: round(time.time() * 1000), keep)
     schedule.assign([{"check": name, "interval_s": INTERVAL_MS // 1000} for name in CHECKS])
     await schedule.run()
+
+
+def laid(paths: Sequence[Path]) -> list[Frame]:
+    """The frames of recordings as one that goes on without a gap, from the start of a day; raises BenchError.
+
+    None may be given twice: what comes again costs a peer next to nothing, where it packs many hours as one.
+    """
+    frames: list[Frame] = []
+    for path in paths:
+        recorded = read(path)
+        moved = (frames[-1].time_ms + INTERVAL_MS if frames else EPOCH_MS) - recorded[0].time_ms
+        for seq, frame in enumerate(recorded, len(frames) + 1):
+            times = {"time_ms": frame.time_ms + moved, "received_ms": frame.received_ms + moved}
+            frames.append(structs.replace(frame, origin=f"a:{seq}", **times))
+    return frames
 
 
 def read(path: Path) -> list[Frame]:

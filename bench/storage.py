@@ -7,7 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench import points, recording
-from bench.disk import on_disk
+from bench.disk import OnDisk, on_disk
 from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.columns import Columns
@@ -15,9 +15,10 @@ from timeseries.frames import Frame, decode_payload
 from timeseries.rolling import coarsen, roll
 from timeseries.rollup_rows import encode_rollup
 from timeseries.rollups import FINE_MS, Rollup
+from timeseries.store import HOUR_MS
 
-HOUR_MS = 3_600_000
-EPOCH_MS = 1_795_003_200_000
+DISK_ROUNDS = 3
+"""In which ours and the peer are filled anew: the peer's parts are others each time."""
 
 
 class Stored(NamedTuple):
@@ -29,24 +30,22 @@ class Stored(NamedTuple):
     steps: dict[str, list[float]]
 
 
-def run(recorded: Path | None, hours: int, rounds: int, nodes: int) -> tuple[list[str], dict[str, float]]:
+def run(recorded: Sequence[Path], hours: int, rounds: int, nodes: int) -> tuple[list[str], dict[str, float]]:
     """The table's lines, and the figures by their names; raises BenchError."""
-    stored = {"made_up": measure(made_up(hours), rounds)}
-    if recorded:
-        stored["recorded"] = measure(recording.read(recorded), rounds)
+    frames = {"made_up": made_up(hours)} | ({"recorded": recording.laid(recorded)} if recorded else {})
+    stored = {name: measure(some, rounds) for name, some in frames.items()}
     lines = [line for name, of in stored.items() for line in table(name, of)]
     figures = {f"{name}_bytes_per_point": of.block_bytes / of.values for name, of in stored.items()}
-    if not nodes:
-        return lines, figures
-    disk = on_disk(recording.read(recorded) if recorded else made_up(hours), nodes)
-    ours, theirs = disk.ours / disk.values, disk.theirs / disk.values
-    lines.append(f"on disk, {disk.values:,} values: {ours:.2f} bytes a value, VictoriaMetrics {theirs:.2f}")
-    return lines, {"bytes_per_point": ours, "vs_victoriametrics_bytes": ours / theirs, **figures}
+    if nodes:
+        disk = on_disk(list(frames.values())[-1], nodes, DISK_ROUNDS)
+        lines += disk_table(disk)
+        figures |= disk_figures(disk)
+    return lines, {name: round(value, 4) for name, value in figures.items()}
 
 
 def made_up(hours: int) -> list[Frame]:
     """The frames of one made-up node."""
-    span = points.Span(1, 0, hours * HOUR_MS // points.INTERVAL_MS, EPOCH_MS)
+    span = points.Span(1, 0, hours * HOUR_MS // points.INTERVAL_MS, recording.EPOCH_MS)
     return [
         Frame("bench", "made-up", f"a:{seq}", time_ms, time_ms, points.payload(time_ms, row))
         for seq, (time_ms, _, row) in enumerate(span.frames(), 1)
@@ -81,6 +80,23 @@ def table(name: str, stored: Stored) -> Iterator[str]:
     yield f"{name}: {stored.values:,} values; bytes a value: {sizes[0]} in blocks, {sizes[1]} in rollups"
     for step, us in stored.steps.items():
         yield f"  {step:26}{median(us):8.3f} µs of CPU a value ({min(us):.3f} to {max(us):.3f})"
+
+
+def disk_table(disk: OnDisk) -> Iterator[str]:
+    """Lines for people."""
+    yield f"{'on disk':16}{'bytes a value, median':>24}{'lowest':>10}{'highest':>10}{'ours / theirs':>16}"
+    for name, sizes in (("Picket", disk.ours), ("VictoriaMetrics", disk.theirs)):
+        share = f"{median(disk.ours) / median(sizes):>16.2f}" if sizes is disk.theirs else ""
+        each = f"{median(sizes) / disk.values:>24.3f}" + "".join(
+            f"{size / disk.values:>10.3f}" for size in (min(sizes), max(sizes))
+        )
+        yield f"{name:16}{each}{share}"
+
+
+def disk_figures(disk: OnDisk) -> dict[str, float]:
+    """By their names."""
+    ours, theirs = median(disk.ours), median(disk.theirs)
+    return {"bytes_per_point": ours / disk.values, "vs_victoriametrics_bytes": ours / theirs}
 
 
 def _rolled(columns: Columns) -> Rollup:

@@ -5,8 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bench.recording import read
-from timeseries.frames import decode_payload
+import pytest
+
+from bench.disk import OnDisk
+from bench.errors import BenchError
+from bench.points import INTERVAL_MS
+from bench.recording import EPOCH_MS, laid, read
+from bench.storage import disk_figures, disk_table, made_up
+from timeseries.frames import decode_payload, encode_batch
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -39,3 +45,28 @@ def test_a_file_that_is_no_recording_is_one_clear_line(tmp_path: Path) -> None:
     assert run.returncode == 1
     assert "is no recording" in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_recordings_are_laid_end_to_end_from_the_start_of_a_day(tmp_path: Path) -> None:
+    files = [tmp_path / "first", tmp_path / "second"]
+    frames = made_up(1)
+    files[0].write_bytes(encode_batch(frames[100:103]))
+    files[1].write_bytes(encode_batch(frames[10:12]))
+    found = laid(files)
+    assert [frame.time_ms for frame in found] == [EPOCH_MS + n * INTERVAL_MS for n in range(5)]
+    assert [frame.origin for frame in found] == [f"a:{n}" for n in range(1, 6)]
+    assert [frame.payload for frame in found] == [
+        frame.payload for frame in (*frames[100:103], *frames[10:12])
+    ]
+    with pytest.raises(BenchError):
+        laid([tmp_path / "none"])
+
+
+def test_what_is_on_disk_is_told_with_its_spread_and_compared() -> None:
+    disk = OnDisk(1000, [1100, 1100, 1110], [1500, 2000, 2200])
+    assert disk_figures(disk) == {"bytes_per_point": 1.1, "vs_victoriametrics_bytes": 0.55}
+    rows = [line.split() for line in disk_table(disk)]
+    assert rows[1:] == [
+        ["Picket", "1.100", "1.100", "1.110"],
+        ["VictoriaMetrics", "2.000", "1.500", "2.200", "0.55"],
+    ]
