@@ -39,15 +39,21 @@ def install() -> None:
 @click.option("--frames", type=int, help="frames a node and round")
 @click.option("--rounds", type=int, help="measured rounds; one more warms up")
 @click.option("--in-flight", type=int, help="frames that a connection sends before it waits")
-def ingest_(quick: bool, peers: str, **sizes: int | None) -> None:
+@click.option("--distributed", is_flag=True, help="separate processes on RabbitMQ and Cassandra")
+@click.option("--sustain-s", type=float, help="how long the long load lasts; only of --distributed")
+def ingest_(quick: bool, peers: str, distributed: bool, **sizes: float | None) -> None:
     """CPU-seconds per million points, from the agent's socket to durable and queryable."""
-    from bench import ingest
+    from bench import ingest, ingest_distributed
 
     wanted = list(ingest.PEERS) if peers == "all" else [] if peers == "none" else peers.split(",")
     if unknown := set(wanted) - set(ingest.PEERS):
         raise BenchError(f"no such peer: {', '.join(unknown)}; there are {', '.join(ingest.PEERS)}")
     _provide(ingest.missing(wanted))
-    _tell(*ingest.run(_sized(ingest.QUICK if quick else ingest.Size(), sizes), wanted))
+    if distributed:
+        whole = ingest_distributed.QUICK if quick else ingest_distributed.Size()
+        _tell(*ingest_distributed.run(_sized(whole, sizes), wanted))
+    else:
+        _tell(*ingest.run(_sized(ingest.QUICK if quick else ingest.Size(), sizes), wanted))
 
 
 @cli.command()
@@ -83,6 +89,20 @@ def events_(quick: bool, **sizes: float | None) -> None:
 
     _provide(events.missing())
     _tell(*events.run(_sized(events.QUICK if quick else events.Size(), sizes)))
+
+
+@cli.command("cassandra-limit")
+@click.option("--quick", is_flag=True, help="a short run, under 90 s on two cores")
+@click.option("--rounds", type=int, help="measured rounds, once the JVM is warm")
+@click.option("--seconds", type=float, help="counted in each round, for each")
+@click.option("--warm", type=int, help="two seconds each that warming up takes at most")
+@click.option("--batches", type=int, help="of 100 rows, that the archive has under way")
+@click.option("--rows", type=int, help="that the bare driver has in flight")
+def limit_(quick: bool, **sizes: float | None) -> None:
+    """Rows a second that Cassandra takes from the bare driver, and from the archive beside it."""
+    from bench import limit
+
+    _tell(*limit.run(_sized(limit.QUICK if quick else limit.Size(), sizes)))
 
 
 @cli.command("query")

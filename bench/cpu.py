@@ -1,7 +1,7 @@
-"""What a server costs: CPU-seconds of its process and of all its children, living and ended."""
+"""What a server costs: CPU-seconds of its processes and of all their children, living and ended."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import psutil
@@ -14,14 +14,16 @@ class Cost(NamedTuple):
     wall_s: float
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and of its children since they began."""
-    leader = psutil.Process(pid)
-    return sum(sum(process.cpu_times()[:4]) for process in [leader, *leader.children(recursive=True)])
+def cpu_seconds(*pids: int) -> float:
+    """User and system time of these processes and of their children since they began."""
+    leaders = [psutil.Process(pid) for pid in pids]
+    family = [process for leader in leaders for process in (leader, *leader.children(recursive=True))]
+    return sum(sum(process.cpu_times()[:4]) for process in family)
 
 
-def cost(pid: int, load: Callable[[], None]) -> Cost:
-    """What server `pid` spends while `load` runs, which returns when its data is durable and queryable."""
-    cpu_before, wall_before = cpu_seconds(pid), time.perf_counter()
+def cost(pids: Sequence[int], load: Callable[[], None]) -> Cost:
+    """What a server of these processes spends while `load` runs, which returns when its data is durable
+    and queryable."""
+    cpu_before, wall_before = cpu_seconds(*pids), time.perf_counter()
     load()
-    return Cost(cpu_seconds(pid) - cpu_before, time.perf_counter() - wall_before)
+    return Cost(cpu_seconds(*pids) - cpu_before, time.perf_counter() - wall_before)

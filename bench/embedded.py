@@ -6,8 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,12 +15,12 @@ import psutil
 from bench import load, server
 from bench.errors import BenchError
 from bench.fleet import Target
+from bench.passes import Passes
 from bench.points import Span
 from ops.engines import ports
 from picket.settings import Endpoint
 
 GREETING = re.compile(r"agents +\S+:(\d+)")
-SETTLE_S = 60.0
 COMPACT = {"AFTER_S": "0", "EVERY_S": "1", "SHARE": "1"}
 """The hours that are sent have been over for long, and are made into rows soon after."""
 
@@ -60,16 +58,16 @@ class Picket:
             yield _Running(pid, fleet, env, stats)
 
     def _target(self, port: int, env: dict[str, str]) -> Target:
-        key = json.loads(_run(["picket", "keys", "create", "--name", "bench", "--json"], env))
+        key = json.loads(run_module(["picket", "keys", "create", "--name", "bench", "--json"], env))
         ca = Path(env["PICKET_HOME"], "tls", "ca.pem")
         return Target(ports.HOST, port, str(ca), key["key"], key["secret"], self._nodes, self._in_flight)
 
 
 class _Running:
     def __init__(self, pid: int, fleet: load.Load, env: dict[str, str], stats: Endpoint) -> None:
-        self.pid = pid
-        self._stats = stats
-        self._sent, self._passed = 0, 0.0
+        self.pids = [pid]
+        self._passes = Passes(stats)
+        self._sent = 0
         self._fleet = fleet
         self._env = env
 
@@ -80,41 +78,32 @@ class _Running:
         return self._fleet.send
 
     def settle(self) -> None:
-        """Passes have seen as many frames as were sent, no hour is due, and none was found since."""
-        deadline, quiet = time.monotonic() + SETTLE_S, 0
-        before = last = self._passed
-        while quiet < 3:
-            if time.monotonic() > deadline:
-                raise BenchError(f"hours are still due after {SETTLE_S:.0f} s")
-            time.sleep(0.5)
-            last, passed = self._shown("picket_compact_frames_total"), last
-            done = last - before >= self._sent and last == passed and not self._shown("picket_compact_due")
-            quiet = quiet + 1 if done else 0
-        self._passed = last
-
-    def _shown(self, name: str) -> float:
-        with urllib.request.urlopen(f"http://{self._stats}/metrics", timeout=10) as page:
-            lines = [line.split() for line in page.read().decode().splitlines()]
-        return next((float(words[1]) for words in lines if words[0] == name), 0.0)
+        """All is in rows."""
+        self._passes.wait(self._sent)
 
     def lost(self) -> int:
         """Acknowledged frames that the store does not give back, after a kill without warning."""
         acknowledged = self._fleet.acknowledged()
-        killed = psutil.Process(self.pid)
+        killed = psutil.Process(self.pids[0])
         killed.send_signal(signal.SIGKILL)
         psutil.wait_procs([killed], timeout=10)
-        return int(_run(["bench.readback"], self._env, json.dumps(acknowledged)))
+        return int(run_module(["bench.readback"], self._env, json.dumps(acknowledged)))
+
+
+def limits() -> dict[str, str]:
+    """The settings of the load, as variables."""
+    agents = {f"PICKET_AGENTS__LIMITS__{name}": value for name, value in LIMITS.items()}
+    return agents | {f"PICKET_COMPACT__{name}": value for name, value in COMPACT.items()}
 
 
 def _environment(home: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PICKET_", "DJANGO_"))}
-    limits = {f"PICKET_AGENTS__LIMITS__{name}": value for name, value in LIMITS.items()}
-    limits |= {f"PICKET_COMPACT__{name}": value for name, value in COMPACT.items()}
     checkout = str(Path(__file__).parents[1])
-    return kept | limits | {"PICKET_HOME": str(home), "PYTHONPATH": checkout, "PYTHONUNBUFFERED": "1"}
+    return kept | limits() | {"PICKET_HOME": str(home), "PYTHONPATH": checkout, "PYTHONUNBUFFERED": "1"}
 
 
-def _run(module: list[str], env: dict[str, str], text: str = "") -> str:
+def run_module(module: list[str], env: dict[str, str], text: str = "") -> str:
+    """What `python -m module` prints, given that input; raises BenchError."""
     argv = [sys.executable, "-m", *module]
     done = subprocess.run(argv, env=env, input=text, capture_output=True, text=True, check=False, timeout=120)
     if done.returncode:

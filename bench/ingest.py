@@ -7,7 +7,7 @@ A round is an hour of every node, and ours counts until all of it is in rows: co
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,20 +57,24 @@ def missing(peers: Sequence[str]) -> list[str]:
 
 def run(size: Size, peers: Sequence[str]) -> tuple[list[str], dict[str, float]]:
     """The table's lines, and the figures by their names; raises BenchError."""
-    ours = Picket(size.nodes, size.in_flight)
+    compared = compete(Picket(size.nodes, size.in_flight), size, peers)
+    return list(table(compared)), figures(compared)
+
+
+def compete(
+    ours: Contender, size: Size, peers: Sequence[str], also: Callable[[Server], None] = lambda _: None
+) -> "Compared":
+    """All rounds, and then what ours `also` does; raises BenchError."""
     contenders: list[Contender] = [ours, *(PEERS[name]() for name in peers)]
     spans = size.spans()
     with tempfile.TemporaryDirectory(prefix="picket-bench-") as folder, ExitStack() as running:
         servers = {c.name: running.enter_context(c.running(_home(folder, c))) for c in contenders}
-        measured = _rounds(servers, spans)
+        sending, settling = _rounds(servers, spans)
+        also(servers[ours.name])
         lost = {name: server.lost() for name, server in servers.items()}
     if unfair := [name for name in lost if lost[name] and name != ours.name]:
         raise BenchError(f"{', '.join(unfair)} lost points, so that comparing means nothing: {lost}")
-    points = spans[0].points
-    rounds = measured.whole()
-    figures = _figures(rounds, points, lost[ours.name])
-    compaction = median(report.per_mpoint(measured.settling[ours.name], points))
-    return list(report.table(rounds, points)), figures | {"compaction_cpu_s_per_mpoint": round(compaction, 4)}
+    return Compared(sending, settling, spans[0].points, lost[ours.name])
 
 
 def _home(folder: str, contender: Contender) -> Path:
@@ -79,41 +83,58 @@ def _home(folder: str, contender: Contender) -> Path:
     return home
 
 
-class _Measured(NamedTuple):
-    """What each round took while it was sent, and what the server did with it afterwards."""
+class Compared(NamedTuple):
+    """What each round took while it was sent, and what the server did with it afterwards.
+
+    A round is of `points` points; `lost` are frames of ours.
+    """
 
     sending: report.Rounds
     settling: report.Rounds
+    points: int
+    lost: int
 
     def whole(self) -> report.Rounds:
         """The CPU of both, in the time of sending."""
+        both = {name: zip(self.sending[name], self.settling[name], strict=True) for name in self.sending}
         return {
-            name: [Cost(sent.cpu_s + settled.cpu_s, sent.wall_s) for sent, settled in zip(*both, strict=True)]
-            for name, both in ((name, (self.sending[name], self.settling[name])) for name in self.sending)
+            name: [Cost(sent.cpu_s + settled.cpu_s, sent.wall_s) for sent, settled in rounds]
+            for name, rounds in both.items()
         }
 
 
-def _rounds(servers: dict[str, Server], spans: Sequence[Span]) -> _Measured:
+def _rounds(servers: dict[str, Server], spans: Sequence[Span]) -> tuple[report.Rounds, report.Rounds]:
     costs: dict[str, list[Cost]] = {name: [] for name in servers}
     settling: dict[str, list[Cost]] = {name: [] for name in servers}
     for number, span in enumerate(spans):
         for name in turns(list(servers), number):
-            costs[name].append(cost(servers[name].pid, servers[name].prepare(span)))
-            settling[name].append(cost(servers[name].pid, servers[name].settle))
-    return _Measured(_warm(costs), _warm(settling))
+            costs[name].append(cost(servers[name].pids, servers[name].prepare(span)))
+            settling[name].append(cost(servers[name].pids, servers[name].settle))
+    return _warm(costs), _warm(settling)
 
 
 def _warm(costs: report.Rounds) -> report.Rounds:
     return {name: measured[1:] for name, measured in costs.items()}
 
 
-def _figures(rounds: report.Rounds, points: int, lost: int) -> dict[str, float]:
+def table(compared: Compared) -> Iterator[str]:
+    """Lines for people."""
+    yield from report.table(compared.whole(), compared.points)
+    compaction = median(report.per_mpoint(compared.settling[Picket.name], compared.points))
+    yield f"of {Picket.name}, after the last frame was in the store: {compaction:.3f}"
+
+
+def figures(compared: Compared) -> dict[str, float]:
+    """The last line."""
+    rounds, points = compared.whole(), compared.points
     spent = {name: median(report.per_mpoint(costs, points)) for name, costs in rounds.items()}
+    compaction = median(report.per_mpoint(compared.settling[Picket.name], points))
     ours = spent[Picket.name]
     shares = {f"vs_{key}_cpu": PEERS[key].name for key in PEERS if PEERS[key].name in spent}
     return {
         "cpu_s_per_mpoint": round(ours, 4),
         **{figure: round(ours / spent[name], 4) for figure, name in shares.items()},
         "points_per_s": round(report.points_per_s(rounds[Picket.name], points)),
-        "lost": lost,
+        "lost": compared.lost,
+        "compaction_cpu_s_per_mpoint": round(compaction, 4),
     }

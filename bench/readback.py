@@ -15,6 +15,7 @@ from twisted.internet import task
 from twisted.internet.defer import Deferred
 
 from bench.fleet import Identity
+from picket import reactor as asyncios
 from picket import relational
 from picket.settings import Settings, load
 from services.engines import make_store
@@ -49,6 +50,7 @@ async def _count(reactor: Any, settings: Settings, account_id: str) -> None:
 
 def main() -> None:
     """Print the number, of the only account that there is."""
+    asyncios.install()
     settings = load()
     relational.set_up(settings)
     from webapp.accounts.models import Account

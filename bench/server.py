@@ -15,9 +15,11 @@ START_S = 60.0
 
 
 class Server(Protocol):
-    """A running server under measurement; `pid` is the process that its CPU is read of."""
+    """A running server under measurement."""
 
-    pid: int
+    @property
+    def pids(self) -> list[int]:
+        """The processes that its CPU is read of."""
 
     def prepare(self, span: Span) -> Callable[[], None]:
         """All that clients compute beforehand; calling the result sends it, and returns when it is durable

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -35,11 +35,15 @@ class ClusterError(Exception):
 
 
 class Cluster:
-    """The product's processes, their settings and logs in `home`; `engines` is the text of their settings."""
+    """The product's processes, their settings and logs in `home`; `engines` is the text of their settings.
 
-    def __init__(self, home: Path, engines: str) -> None:
+    `variables` are what single processes, by their names, find in their environment besides.
+    """
+
+    def __init__(self, home: Path, engines: str, variables: Mapping[str, Mapping[str, str]] = {}) -> None:
         self.home = home
         self._engines = engines
+        self._variables = variables
         self._running: dict[str, Process] = {}
         self._ports: dict[str, int] = {}
 
@@ -92,7 +96,12 @@ class Cluster:
 
     def command(self, *arguments: str) -> str:
         """Run a `picket` command with these settings to its end; its output."""
-        return processes.run([*PICKET, *arguments], cwd=self.home, env=self._environment()).strip()
+        return processes.run([*PICKET, *arguments], cwd=self.home, env=self.environment()).strip()
+
+    def environment(self) -> dict[str, str]:
+        """What its commands find: the settings, and nothing else of Picket's."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("PICKET_")}
+        return kept | {"PICKET_HOME": str(self.home), "PYTHONPATH": str(CHECKOUT)}
 
     def start_agent(self) -> None:
         """Monitor this machine: a key of its own at the first start."""
@@ -112,13 +121,14 @@ class Cluster:
             ],
             log=self._log("agent"),
             cwd=self.home,
-            env=self._environment(),
+            env=self.environment(),
         )
 
     def _spawn(self, name: str) -> None:
         self._log(name).write_text("")
+        env = {**self.environment(), **self._variables.get(name, {})}
         self._running[name] = processes.spawn(
-            [*PICKET, *COMMANDS[name]], log=self._log(name), cwd=self.home, env=self._environment()
+            [*PICKET, *COMMANDS[name]], log=self._log(name), cwd=self.home, env=env
         )
 
     def _wait(self, name: str) -> None:
@@ -130,10 +140,6 @@ class Cluster:
 
     def _log(self, name: str) -> Path:
         return self.home / f"{name}.log"
-
-    def _environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PICKET_")}
-        return kept | {"PICKET_HOME": str(self.home), "PYTHONPATH": str(CHECKOUT)}
 
     def _remembered(self) -> dict[str, int]:
         path = self.home / "ports.json"

@@ -157,7 +157,7 @@ class CassandraStore:
         """The marks are there before the frames that they tell of, and are not over before these are."""
         hours = hours_of(frames)
         await self._mark(self._marks.due(hours))
-        await self._cql.run_all("insert", map(_frame_row, frames))
+        await self._cql.run_all("insert", map(frame_row, frames))
         await self._mark(self._marks.outlived(hours))
 
     async def _mark(self, marks: dict[NodeHour, int]) -> None:
@@ -204,7 +204,8 @@ def _mark_row(hour: NodeHour, mark: int) -> tuple[str | int, ...]:
     return *_node(account_id, node_id), start_ms, mark, mark
 
 
-def _frame_row(frame: Frame) -> tuple[str | int | bytes, ...]:
+def frame_row(frame: Frame) -> tuple[str | int | bytes, ...]:
+    """The values of the statement `insert`."""
     day = frame.time_ms // DAY_MS
     identity = frame.account_id, frame.node_id, day, frame.time_ms, frame.origin
     return *identity, frame.received_ms, frame.payload

@@ -84,7 +84,7 @@ class Carbon:
 
 class _Running:
     def __init__(self, pid: int, port: int, whisper: Path) -> None:
-        self.pid = pid
+        self.pids = [pid]
         self._port = port
         self._whisper = whisper
         self._sent: list[Span] = []

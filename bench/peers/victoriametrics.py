@@ -55,7 +55,7 @@ class Running:
     """A running VictoriaMetrics."""
 
     def __init__(self, pid: int, port: int) -> None:
-        self.pid = pid
+        self.pids = [pid]
         self._port = port
         self._sent: list[Span] = []
         self._connection = http.client.HTTPConnection(ports.HOST, port)

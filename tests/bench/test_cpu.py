@@ -15,7 +15,7 @@ def _burn() -> None:
 
 
 def test_the_work_of_an_ended_child_is_counted() -> None:
-    spent = cost(os.getpid(), _burn)
+    spent = cost([os.getpid()], _burn)
     assert spent.cpu_s >= 0.25
     assert spent.wall_s >= 0.25
 
