@@ -53,5 +53,6 @@ class Record:
         with path.open("rb") as file:
             file.seek(self._read.get(name, 0))
             new = file.read()
+        new = new[: new.rfind(b"\n") + 1]  # The last line may be just being written.
         self._read[name] = self._read.get(name, 0) + len(new)
         return [line.split() for line in new.decode().splitlines()]
