@@ -23,6 +23,7 @@ from twisted.internet.threads import deferToThread
 from bench import query_data
 from bench.points import payload, values
 from bench.query_data import ACCOUNT, GRAPHS, Data, hour_rows, name_of, whole_frame
+from eventframework.stream import Batch
 from ops.engines.ports import HOST
 from picket.settings import Settings
 from rpc.dispatcher import Dispatcher
@@ -32,7 +33,7 @@ from services.query import Query
 from statslib import Stats
 from timeseries.compaction import compact
 from timeseries.embedded import EmbeddedStore
-from timeseries.frames import Frame
+from timeseries.frames import Frame, encode_batch
 from timeseries.store import Hour, Level
 
 reactor: Any = installed
@@ -89,9 +90,11 @@ class Server:
     async def beat(self, count: int) -> int:
         """Frames that nobody has decoded yet, as most are when they are asked for."""
         now_ms = int(time.time() * 1000)
-        for node in self.data.nodes():
-            packed = _payload(node % 100, count % 2)
-            self.live._take(Frame(ACCOUNT, name_of(node), "a:1", now_ms, now_ms, packed, layout=1))
+        frames = [
+            Frame(ACCOUNT, name_of(node), "a:1", now_ms, now_ms, _payload(node % 100, count % 2), layout=1)
+            for node in self.data.nodes()
+        ]
+        await self.live.on_batch(Batch("results", 0, encode_batch(frames), redelivered=False))
         return self.data.fleet
 
 

@@ -18,7 +18,7 @@ from picket.settings import Settings
 from services.base import Service
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import Frame, decode_batch, encode_batch
+from timeseries.frames import Frame, decode_runs, encode_batch
 from timeseries.store import TimeSeriesStore, check_storable
 
 AT_ONCE = 128
@@ -61,7 +61,7 @@ class Archive(Service):
 
     def _storable(self, batch: Batch) -> list[Frame]:
         try:
-            frames = batch.decoded(decode_batch)
+            frames = [frame for run in batch.decoded(decode_runs) for frame in run.frames]
         except InvalidFrame as error:
             self._stats.increment("batches_set_aside")
             self._set_aside(batch.body, error)

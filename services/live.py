@@ -29,7 +29,7 @@ from services.base import Service
 from services.periodic import Periodic
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import CheckResult, Frame, Value, decode_batch
+from timeseries.frames import CheckResult, Frame, Value, decode_runs
 from timeseries.rank import Rank, check_rank, ranked
 from webapp.dashboard.event_resource import Events
 from webapp.dashboard.event_stream import GAP, WHOLE_ACCOUNT, QuietSite, Viewer
@@ -81,7 +81,7 @@ class Live(Service):
         """Take every batch of the stream, and calls for snapshots."""
         self._stream.consume(
             self.name,
-            self._take_batch,
+            self.on_batch,
             Share.FANOUT,
             released=self._miss,
             missed=lambda partition, _: self._miss(partition),
@@ -173,26 +173,28 @@ class Live(Service):
         for time_ms, results in node.frames():
             yield _frame_message(viewer.node_id, time_ms, node.received_ms, results)
 
-    async def _take_batch(self, batch: Batch) -> None:
-        for frame in batch.decoded(decode_batch):
-            try:
-                self._take(frame)
-            except InvalidFrame as error:
-                self._stats.increment("frames_invalid")
-                self._log.warn("frame of {node} left out: {error}", node=frame.node_id, error=error)
+    async def on_batch(self, batch: Batch) -> None:
+        """Keep its frames, and show them to those who watch."""
+        now_ms = int(self._clock.seconds() * 1000)
+        for account_id, node_id, frames in batch.decoded(decode_runs):
+            watched = [self._viewers.get((account_id, topic)) for topic in (node_id, WHOLE_ACCOUNT)]
+            take = self._show if any(watched) else self._latest.keep
+            for frame in frames:
+                try:
+                    take(frame, now_ms)
+                except InvalidFrame as error:
+                    self._stats.increment("frames_invalid")
+                    self._log.warn("frame of {node} left out: {error}", node=node_id, error=error)
+            self._stats.increment("frames", len(frames))
 
-    def _take(self, frame: Frame) -> None:
-        account_id, node_id, now_ms = frame.account_id, frame.node_id, int(self._clock.seconds() * 1000)
-        of_node, of_account = (self._viewers.get((account_id, topic)) for topic in (node_id, WHOLE_ACCOUNT))
-        if not of_node and not of_account:
-            self._latest.keep(frame, now_ms)
-        elif news := self._latest.take(frame, now_ms):
-            if of_node:
+    def _show(self, frame: Frame, now_ms: int) -> None:
+        account_id, node_id = frame.account_id, frame.node_id
+        if news := self._latest.take(frame, now_ms):
+            if of_node := self._viewers.get((account_id, node_id)):
                 self._send(of_node, _frame_message(node_id, frame.time_ms, frame.received_ms, news))
-            if of_account:
+            if of_account := self._viewers.get((account_id, WHOLE_ACCOUNT)):
                 known = self._latest.make(account_id, node_id)
                 self._send(of_account, _message("node", known.time_ms, _summary(node_id, known)))
-        self._stats.increment("frames")
 
     def _miss(self, partition: int) -> None:
         """Frames of its nodes went by: forget what may be stale, and soon have pages fetch anew."""

@@ -22,7 +22,7 @@ from services.base import Service
 from services.periodic import Periodic
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import Frame, decode_batch, encode_batch
+from timeseries.frames import OfNode, decode_runs, encode_batch
 
 LIMIT_MS = 90_000
 LATE_MS = LIMIT_MS // 2
@@ -30,6 +30,9 @@ LATE_MS = LIMIT_MS // 2
 
 SWEEP_S = 10.0
 PROBE = encode_batch([])
+
+NodeKey = tuple[str, str]
+"""(account_id, node_id)."""
 
 
 @dataclass
@@ -45,7 +48,7 @@ class _Node:
 class _Partition:
     """Its nodes, whether a probe is out, and when it was last seen not to flow."""
 
-    nodes: dict[tuple[str, str], _Node] = field(default_factory=dict)
+    nodes: dict[NodeKey, _Node] = field(default_factory=dict)
     probe_out: bool = False
     stalled_ms: int = 0
 
@@ -72,15 +75,15 @@ class State(Service):
         """Note whom it is from; nodes that were unknown or absent are present."""
         partition = self._partitions[batch.partition]
         try:
-            frames = batch.decoded(decode_batch)
+            heard = [_heard(run) for run in batch.decoded(decode_runs)]
         except InvalidFrame:
             return  # `archive` sets it aside.
-        if not frames:
+        if not heard:
             partition.probe_out = False
-        elif self._now_ms() - max(frame.received_ms for frame in frames) > LATE_MS:
+        elif self._now_ms() - max([received_ms for _, received_ms in heard]) > LATE_MS:
             partition.stalled_ms = self._now_ms()
-        for frame in frames:
-            await self._hear(partition, frame)
+        for key, received_ms in heard:
+            await self._hear(partition, key, received_ms)
 
     def release(self, number: int) -> None:
         """Forget the nodes of a partition: whoever has it now judges them."""
@@ -104,10 +107,9 @@ class State(Service):
         numbers = [number for number, partition in self._partitions.items() if partition.nodes]
         await DeferredList([Deferred.fromCoroutine(self._probe(number)) for number in numbers])
 
-    async def _hear(self, partition: _Partition, frame: Frame) -> None:
-        key = frame.account_id, frame.node_id
+    async def _hear(self, partition: _Partition, key: NodeKey, received_ms: int) -> None:
         node = partition.nodes.get(key) or partition.nodes.setdefault(key, _Node(*key))
-        node.received_ms = max(node.received_ms, frame.received_ms)
+        node.received_ms = max(node.received_ms, received_ms)
         if node.state != "present" and not node.untold and self._now_ms() - node.received_ms <= LIMIT_MS:
             await self._change(node, "present")
 
@@ -141,3 +143,8 @@ class State(Service):
 
     def _now_ms(self) -> int:
         return round(self._clock.seconds() * 1000)
+
+
+def _heard(run: OfNode) -> tuple[NodeKey, int]:
+    """Whom frames are from, and when the last of them was received."""
+    return (run.account_id, run.node_id), max([frame.received_ms for frame in run.frames])

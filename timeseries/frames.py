@@ -6,7 +6,7 @@ travels as `Frame`, many of them in one `encode_batch` message, and is stored as
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, NamedTuple
 
 import deflate
@@ -71,6 +71,14 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
     layout: int = 0
 
 
+class OfNode(NamedTuple):
+    """Frames of one node that follow each other in a batch: what is done for each node is done once a run."""
+
+    account_id: str
+    node_id: str
+    frames: list[Frame]
+
+
 class _Zstd(threading.local):
     """Making an unpacker costs more than using it, and only one thread at a time may."""
 
@@ -95,6 +103,23 @@ def decode_batch(batch: bytes) -> list[Frame]:
         return _frames.decode(batch)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise InvalidFrame("bad_batch", f"not a batch of frames: {error}") from error
+
+
+def decode_runs(batch: bytes) -> list[OfNode]:
+    """The same, in runs of one node each."""
+    return runs(decode_batch(batch))
+
+
+def runs(frames: Iterable[Frame]) -> list[OfNode]:
+    """The frames as they follow each other, cut wherever the node changes."""
+    found: list[OfNode] = []
+    account_id = node_id = ""
+    for frame in frames:
+        if not found or frame.node_id != node_id or frame.account_id != account_id:
+            account_id, node_id = frame.account_id, frame.node_id
+            found.append(OfNode(account_id, node_id, []))
+        found[-1].frames.append(frame)
+    return found
 
 
 def decode_payload(payload: bytes, bounds: Bounds | None = None) -> FrameBody:

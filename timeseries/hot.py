@@ -38,8 +38,7 @@ class HotFrames:
         self._segments = [Segment(path) for path in sorted(self._folder.glob("*.frames"))]
         for segment in self._segments:
             for key in segment.nodes():
-                for start_ms, offset in segment.hours(key).items():
-                    self._came(key, start_ms, segment.first_mark + offset)
+                self._came(key, segment.hours(key), segment.first_mark)
 
     def thd_close(self) -> None:
         """Let go of every file."""
@@ -57,8 +56,9 @@ class HotFrames:
         segment = self._thd_newest()
         placed = segment.thd_append(frames)
         with self._lock:
-            for key, (time_ms, offset, _) in placed:
-                self._came(key, time_ms, segment.first_mark + offset)
+            for key, places in placed:
+                hours = {time_ms // HOUR_MS * HOUR_MS: offset for time_ms, offset, _ in places}
+                self._came(key, hours, segment.first_mark)
 
     def thd_read(self, key: NodeKey, start_ms: int, end_ms: int) -> list[Frame]:
         """The frames of a node with start_ms <= time_ms < end_ms, in order of (time_ms, origin)."""
@@ -127,8 +127,10 @@ class HotFrames:
                 segment.hours(key).keys() & self._due.get(key, {}).keys() for key in segment.nodes()
             )
 
-    def _came(self, key: NodeKey, time_ms: int, mark: int) -> None:
-        self._due.setdefault(key, {})[time_ms // HOUR_MS * HOUR_MS] = mark
+    def _came(self, key: NodeKey, hours: dict[int, int], first_mark: int) -> None:
+        """Frames of these hours have come, the last of each at this offset of the segment of that mark."""
+        marks = {start_ms: first_mark + offset for start_ms, offset in hours.items()}
+        self._due.setdefault(key, {}).update(marks)
 
     def _places(self, key: NodeKey) -> Iterator[tuple[Segment, Places]]:
         for segment in self._segments:

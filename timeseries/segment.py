@@ -12,15 +12,16 @@ A record that is damaged on the disk is skipped, and the next mark looked for.
 import mmap
 import os
 import struct
-import zlib
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
+from deflate import crc32
 from twisted.logger import Logger
 
-from timeseries.frames import Frame
+from timeseries.frames import Frame, OfNode, runs
 from timeseries.segment_index import NodeKey, Places, SegmentIndex
 from timeseries.store import HOUR_MS
 
@@ -29,8 +30,11 @@ _HEAD = struct.Struct("<4sI")
 _FIELDS = struct.Struct("<qqHHHI")
 _LEAST = _HEAD.size + _FIELDS.size
 
-Noted = tuple[NodeKey, tuple[int, int, int]]
-"""A node, and one such row of its."""
+Place = tuple[int, int, int]
+"""Of a frame: its time_ms, and the offset and length of its record."""
+
+Placed = tuple[NodeKey, list[Place]]
+"""A node, and where frames of it are."""
 
 OFFSET_BITS = 40
 UNINDEXED_BYTES = 100_000_000
@@ -52,28 +56,31 @@ class Segment:
         self._places: dict[NodeKey, array[int]] = {}
         self._thd_load()
 
-    def thd_append(self, frames: Iterable[Frame]) -> list[Noted]:
+    def thd_append(self, frames: Iterable[Frame]) -> list[Placed]:
         """Write them, on disk when it returns; raises OSError, and then none of them is in the file."""
         parts: list[bytes] = []
-        places: list[Noted] = []
-        offset = self.size
-        for frame in frames:
-            record = encode_record(frame)
-            parts.append(record)
-            places.append(((frame.account_id, frame.node_id), (frame.time_ms, offset, len(record))))
-            offset += len(record)
+        placed: list[Placed] = []
+        end = self.size
+        for run in runs(frames):
+            records, lengths = encode_run(run)
+            parts += records
+            places, end = _placed(run.frames, lengths, end)
+            placed.append(((run.account_id, run.node_id), places))
+        self._thd_write(b"".join(parts))
+        self.size = end
+        for key, places in placed:
+            self._note(key, places)
+        if self.size - self._index.end > UNINDEXED_BYTES:
+            self.thd_index()
+        return placed
+
+    def _thd_write(self, data: bytes) -> None:
         try:
-            _write_all(self._file, b"".join(parts), self.size)
+            _write_all(self._file, data, self.size)
             os.fdatasync(self._file)
         except OSError:
             os.ftruncate(self._file, self.size)
             raise
-        self.size = offset
-        for key, place in places:
-            self._note(key, place)
-        if self.size - self._index.end > UNINDEXED_BYTES:
-            self.thd_index()
-        return places
 
     def thd_index(self) -> None:
         """Write the index of what is not in it yet; in the thread that appends."""
@@ -129,11 +136,12 @@ class Segment:
         """Let go of the file."""
         os.close(self._file)
 
-    def _note(self, key: NodeKey, place: tuple[int, int, int]) -> None:
+    def _note(self, key: NodeKey, places: Iterable[Place]) -> None:
         known = self._places.get(key)
         if known is None:
             known = self._places[key] = array("q")
-        known.extend(place)  # One step, so that another thread never sees half a row.
+        # One step, so that another thread never sees half a row.
+        known.extend(array("q", chain.from_iterable(places)))
 
     def _thd_load(self) -> None:
         """Find every record there is, and cut off what comes after the last."""
@@ -143,7 +151,7 @@ class Segment:
         if found > self.size:
             with mmap.mmap(self._file, found, access=mmap.ACCESS_READ) as data:
                 for key, place in _scan(data, self.size):
-                    self._note(key, place)
+                    self._note(key, [place])
                     self.size = place[1] + place[2]
         if found > self.size:
             self._log.warn(
@@ -154,13 +162,27 @@ class Segment:
             os.ftruncate(self._file, self.size)
 
 
-def encode_record(frame: Frame) -> bytes:
-    """A frame as it stands in the file."""
-    account, node, origin = frame.account_id.encode(), frame.node_id.encode(), frame.origin.encode()
-    lengths = len(account), len(node), len(origin), len(frame.payload)
-    fields = _FIELDS.pack(frame.time_ms, frame.received_ms, *lengths)
-    rest = b"".join((fields, account, node, origin, frame.payload))
-    return _HEAD.pack(MARK, zlib.crc32(rest)) + rest
+def encode_run(run: OfNode) -> tuple[list[bytes], list[int]]:
+    """Frames of one node as they stand in the file, in pieces, and the length of each record."""
+    account, node = run.account_id.encode(), run.node_id.encode()
+    names, lengths = account + node, []
+    pieces: list[bytes] = []
+    for frame in run.frames:
+        origin, payload = frame.origin.encode(), frame.payload
+        of_names = len(account), len(node), len(origin)
+        rest = _FIELDS.pack(frame.time_ms, frame.received_ms, *of_names, len(payload)) + names + origin
+        pieces += _HEAD.pack(MARK, crc32(payload, crc32(rest))), rest, payload
+        lengths.append(_HEAD.size + len(rest) + len(payload))
+    return pieces, lengths
+
+
+def _placed(frames: Iterable[Frame], lengths: Iterable[int], begin: int) -> tuple[list[Place], int]:
+    """Where records are that follow each other from `begin` on, and where they end."""
+    places = []
+    for frame, length in zip(frames, lengths, strict=True):
+        places.append((frame.time_ms, begin, length))
+        begin += length
+    return places, begin
 
 
 def decode_record(record: bytes) -> Frame | None:
@@ -176,7 +198,7 @@ def decode_record(record: bytes) -> Frame | None:
     return Frame(account.decode(), node.decode(), origin.decode(), time_ms, received_ms, payload)
 
 
-def _scan(data: mmap.mmap, begin: int) -> Iterator[Noted]:
+def _scan(data: mmap.mmap, begin: int) -> Iterator[tuple[NodeKey, Place]]:
     """Every whole record from `begin` on: whose it is, and (time_ms, offset, length)."""
     offset = data.find(MARK, begin)
     while 0 <= offset <= len(data) - _LEAST:
@@ -196,7 +218,7 @@ def _is_whole(data: bytes | mmap.mmap, offset: int, length: int) -> bool:
     mark, checksum = _HEAD.unpack_from(data, offset)
     if mark != MARK or offset + length > len(data):
         return False
-    found = zlib.crc32(data[offset + _HEAD.size : offset + length])
+    found = crc32(data[offset + _HEAD.size : offset + length])
     return found == int(checksum)
 
 

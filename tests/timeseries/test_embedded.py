@@ -17,9 +17,9 @@ from twisted.trial.unittest import TestCase
 from tests.timeseries.samples import ACCOUNT, NODE, frame
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
-from timeseries.frames import Frame
+from timeseries.frames import Frame, runs
 from timeseries.hot import HotFrames
-from timeseries.segment import OFFSET_BITS, Segment, encode_record
+from timeseries.segment import OFFSET_BITS, Segment, encode_run
 from timeseries.segment_index import SegmentIndex
 from timeseries.store import HOUR_MS
 
@@ -42,6 +42,12 @@ def kept(path: Path) -> list[Frame]:
     return found
 
 
+def encoded(one: Frame) -> bytes:
+    """The record of a frame."""
+    (run,) = runs([one])
+    return b"".join(encode_run(run)[0])
+
+
 def written(path: Path) -> None:
     segment = Segment(path)
     segment.thd_append(FRAMES)
@@ -49,7 +55,7 @@ def written(path: Path) -> None:
 
 
 def test_a_record_has_little_more_bytes_than_its_payload() -> None:
-    assert len(encode_record(FRAMES[0])) < len(FRAMES[0].payload) + 70
+    assert len(encoded(FRAMES[0])) < len(FRAMES[0].payload) + 70
 
 
 def test_a_record_that_a_crash_cut_short_is_cut_off_and_what_comes_next_is_kept(folder: Path) -> None:
@@ -77,7 +83,7 @@ def test_damage_on_the_disk_costs_the_damaged_records_alone(
     path.unlink(missing_ok=True)
     written(path)
     data = bytearray(path.read_bytes())
-    ends = [sum(len(encode_record(one)) for one in FRAMES[: n + 1]) for n in range(len(FRAMES))]
+    ends = [sum(len(encoded(one)) for one in FRAMES[: n + 1]) for n in range(len(FRAMES))]
     hit = set()
     for where, change in damage:
         offset = min(int(where * len(data)), len(data) - 1)
@@ -94,7 +100,7 @@ def test_a_record_that_is_damaged_after_the_start_is_left_out_of_what_is_read(fo
     segment = Segment(path)
     segment.thd_append(FRAMES)
     with path.open("r+b") as file:
-        file.seek(len(encode_record(FRAMES[0])) + 40)
+        file.seek(len(encoded(FRAMES[0])) + 40)
         file.write(b"damaged")
     assert list(segment.thd_read(segment.places(KEY))) == [FRAMES[0], *FRAMES[2:]]
     segment.close()
@@ -177,7 +183,7 @@ def test_what_came_after_the_index_is_found_and_joins_it(folder: Path) -> None:
 
 def test_the_index_goes_on_by_itself_while_a_segment_grows(folder: Path) -> None:
     path = folder / "5.frames"
-    with mock.patch("timeseries.segment.UNINDEXED_BYTES", 10 * len(encode_record(FRAMES[10]))):
+    with mock.patch("timeseries.segment.UNINDEXED_BYTES", 10 * len(encoded(FRAMES[10]))):
         segment = Segment(path)
         for one in FRAMES:
             segment.thd_append([one])

@@ -8,7 +8,17 @@ import pytest
 import zstandard
 
 from timeseries.errors import InvalidFrame
-from timeseries.frames import MAX_FRAME_BYTES, CheckResult, FrameBody, decode_payload, layout_of, unpack
+from timeseries.frames import (
+    MAX_FRAME_BYTES,
+    CheckResult,
+    Frame,
+    FrameBody,
+    decode_payload,
+    decode_runs,
+    encode_batch,
+    layout_of,
+    unpack,
+)
 
 BODY = FrameBody(7, [CheckResult("disk", key="/", metrics={"capacity": 1.5}), CheckResult("mem")])
 TEXT = msgspec.json.encode(BODY)
@@ -60,6 +70,19 @@ def test_what_is_damaged_is_refused_with_its_code(damaged: bytes, code: str) -> 
 def test_a_metric_without_a_name_or_with_too_long_a_one_is_refused(name: str) -> None:
     with pytest.raises(InvalidFrame):
         decode_payload(msgspec.json.encode(FrameBody(7, [CheckResult("mem", metrics={name: 1})])))
+
+
+def test_runs_are_cut_where_the_node_changes_and_have_every_frame_in_its_place() -> None:
+    frames = [Frame(account, node, "a:1", 1, 1, b"{}") for account, node in ("xy", "xy", "xz", "vz", "xy")]
+    found = decode_runs(encode_batch(frames))
+    assert [(run.account_id, run.node_id, len(run.frames)) for run in found] == [
+        ("x", "y", 2),
+        ("x", "z", 1),
+        ("v", "z", 1),
+        ("x", "y", 1),
+    ]
+    assert [frame for run in found for frame in run.frames] == frames
+    assert decode_runs(encode_batch([])) == []
 
 
 def test_frames_have_one_layout_if_and_only_if_their_checks_are_the_same() -> None:

@@ -135,7 +135,11 @@ class Latest:
 
     def make(self, account_id: str, node_id: str) -> NodeLatest:
         """What is known of the node, from now on kept."""
-        return self._accounts.setdefault(account_id, {}).setdefault(node_id, NodeLatest())
+        nodes = self._accounts.setdefault(account_id, {})
+        known = nodes.get(node_id)
+        if known is None:
+            known = nodes[node_id] = NodeLatest()
+        return known
 
     def forget(self, is_stale: Callable[[str], bool]) -> None:
         """Know nothing any more of the nodes with such ids, whosever they are."""
