@@ -94,20 +94,23 @@ def _ours(data: Data, ports: Mapping[str, int], server: Child) -> dict[str, Ques
     rank: dict[str, Any] = {"check": check, "key": key, "metric": metric, "limit": TOP}
     rank["node_ids"] = list(map(name_of, data.nodes()))
     of_day = idl.Rank(**rank, start_ms=data.end_ms - DAY_MS, end_ms=data.end_ms)
-    beats = itertools.count()
+    beats, frames = itertools.count(), itertools.count()
 
-    def graphs(node: int, start_ms: int, end_ms: int) -> Question:
+    def graphs(node: int, start_ms: int, end_ms: int) -> Callable[[], Any]:
         queries = [
             idl.Query(
                 check=check, key=key, metrics=names, start_ms=start_ms, end_ms=end_ms, max_points=POINTS
             )
             for (check, key), names in GRAPHS.items()
         ]
-        return Question(lambda: series.query_many(ACCOUNT, name_of(node), queries))
+        return lambda: series.query_many(ACCOUNT, name_of(node), queries)
 
     return {
-        "day": graphs(DAY_NODE, *data.last_day()),
-        "year": graphs(YEAR_NODE, *data.last_year()),
+        "day": Question(
+            graphs(DAY_NODE, *data.last_day()),
+            lambda: server.ask("come", next(frames)),
+        ),
+        "year": Question(graphs(YEAR_NODE, *data.last_year())),
         "top10": Question(lambda: series.rank(ACCOUNT, of_day)),
         "top10_latest": Question(
             lambda: live.rank(ACCOUNT, idl.Rank(**rank, by="latest")),

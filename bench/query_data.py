@@ -58,6 +58,11 @@ class Data:
         count = (DAY_MS + HOUR_MS // 2) // INTERVAL_MS
         return self._frames(DAY_NODE, DAY_NODE, self.end_ms - DAY_MS, INTERVAL_MS, count)
 
+    def late(self, number: int) -> Measured:
+        """One more of the day's frames: a second after the last, two seconds, and so on."""
+        (measured,) = self._frames(DAY_NODE, DAY_NODE, self.last_day()[1] + number * 1000, 1000, 1)
+        return measured
+
     def year(self) -> Iterator[Measured]:
         """365 days."""
         count = 365 * DAY_MS // self.year_interval_ms

@@ -4,6 +4,7 @@
 
     ["fill", {Data}]   how many frames and rows there are now
     ["serve"]          {"TimeSeries": port, "Live": port}
+    ["come", number]   one more frame of the day's node came
     ["beat", count]    a fresh frame of every node of the fleet came by the stream: what they are
 """
 
@@ -13,6 +14,7 @@ import time
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from twisted.internet import reactor as installed
@@ -47,11 +49,12 @@ class Server:
         stats = Stats("bench")
         self.dispatcher = Dispatcher(reactor, stats)
         settings, none = Settings(), cast("Any", None)
+        bus: Any = SimpleNamespace(stream=lambda _name: none)
         self.query = Query(rpc=self.dispatcher, store=self.store, reactor=reactor, settings=settings)
         self.live = Live(
             clock=reactor,
             reactor=reactor,
-            bus=none,
+            bus=bus,
             settings=settings,
             rpc=self.dispatcher,
             query=none,
@@ -86,6 +89,11 @@ class Server:
         self.dispatcher.serve("Live", self.live)
         names = ("TimeSeries", "Live")
         return {name: RpcServer(name, self.dispatcher).start(reactor, HOST, 0) for name in names}
+
+    async def come(self, number: int) -> int:
+        """As every ten seconds while its page is open."""
+        await self.store.write([whole_frame(self.data.late(number))])
+        return number
 
     async def beat(self, count: int) -> int:
         """Frames that nobody has decoded yet, as most are when they are asked for."""

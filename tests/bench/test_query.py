@@ -1,12 +1,14 @@
 """What `python -m bench query` asks of: its rows are those that passes make."""
 
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.child import child
 from bench.query_data import ACCOUNT, GRAPHS, YEAR_NODE, Data, bare_frame, hour_rows, name_of
 from timeseries.compaction import compact
 from timeseries.memory import MemoryStore
@@ -44,3 +46,10 @@ def test_the_day_has_half_an_hour_of_the_open_hour_and_the_fleet_a_month() -> No
     months = [list(data.month(node)) for node in (data.nodes()[0], data.nodes()[9], data.nodes()[10])]
     rows = [[each.row for each in month] for month in months]
     assert rows[0] == rows[1] != rows[2]
+
+
+def test_the_process_that_answers_takes_its_commands(tmp_path: Path) -> None:
+    with child("bench.query_server", str(tmp_path / "series")) as server:
+        assert server.ask("beat", 0) == 1000
+        assert server.ask("come", 7) == 7
+        assert set(server.ask("serve")) == {"TimeSeries", "Live"}
