@@ -134,7 +134,8 @@ class Live(Service):
         for first in range(0, len(asked.node_ids), NODES_A_TURN):
             if first:
                 await sleep(self._clock, 0)
-            values |= self._latest.numbers(account_id, asked.node_ids[first : first + NODES_A_TURN], asked)
+            nodes = asked.node_ids[first : first + NODES_A_TURN]
+            values |= self._latest.numbers(account_id, nodes, asked, self._now_ms())
         return ranked_answer(ranked(values, asked))
 
     async def watch(self, viewer: Viewer, last_id: str) -> None:
@@ -195,6 +196,9 @@ class Live(Service):
             if of_account := self._viewers.get((account_id, WHOLE_ACCOUNT)):
                 known = self._latest.make(account_id, node_id)
                 self._send(of_account, _message("node", known.time_ms, _summary(node_id, known)))
+
+    def _now_ms(self) -> int:
+        return int(self._clock.seconds() * 1000)
 
     def _miss(self, partition: int) -> None:
         """Frames of its nodes went by: forget what may be stale, and soon have pages fetch anew."""

@@ -1,164 +1,20 @@
 """services.live: what browsers get over HTTP, with a fake clock and connections in memory."""
 
-import json
 import random
-import zlib
-from typing import Any, ClassVar
 
 import msgspec
 import pytest
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 
-from eventframework import Batch
-from picket.settings import Settings
 from rpc import idl
-from rpc.dispatcher import Dispatcher
-from rpc.errors import Refused, Unavailable
 from services import base
-from services.live import NODES_A_TURN, PING_S, STREAMS_PER_ACCOUNT, TOGETHER_S, Live
-from statslib import Stats
-from timeseries.frames import CheckResult, Frame, FrameBody, encode_batch, layout_of
+from services.live import PING_S, STREAMS_PER_ACCOUNT, TOGETHER_S
+from tests.services.live_house import NODE, NOW_MS, OTHER, OURS, THEIRS, Browser, House, cpu, done
+from timeseries.frames import CheckResult, Frame, FrameBody, layout_of
 from webapp import live_ticket
 from webapp.dashboard.event_stream import BUFFER_BYTES
 from webapp.dashboard.latest import FUTURE_MS, NodeLatest
-
-KEY = "only tests use it"
-OURS, THEIRS = "a0000000001", "a0000000002"
-NODE, OTHER = "n0000000001", "n0000000002"
-NOW_MS = 1_700_000_000_000
-
-
-class Stream:
-    """Stands where the bus and its stream are: hands batches to the service."""
-
-    handler: Any = None
-    released: Any = None
-    missed: Any = None
-
-    def stream(self, name: str) -> "Stream":
-        assert name == "results"
-        return self
-
-    def consume(self, _tag: str, handler: Any, _share: Any, released: Any, missed: Any) -> None:
-        self.handler, self.released, self.missed = handler, released, missed
-
-    def partition(self, node_id: str) -> int:
-        return int(node_id[1:], 16) % 16
-
-
-class Store:
-    """The query service: what it knows, how often it was asked."""
-
-    def __init__(self) -> None:
-        self.states: list[idl.CheckState] = []
-        self.asked = 0
-        self.is_away = False
-
-    async def latest(self, _account_id: str, _node_id: str) -> list[idl.CheckState]:
-        self.asked += 1
-        if self.is_away:
-            raise Unavailable("away")
-        return self.states
-
-
-class Connection(StringTransport):
-    """A connection whose other end has not gone."""
-
-    disconnected = False
-
-    def abortConnection(self) -> None:
-        self.disconnected = True
-
-
-class Browser:
-    """One connection to the service, and what came over it."""
-
-    def __init__(self, live: Live, path: str, **headers: str) -> None:
-        self.transport: Any = Connection()
-        site: Any = live.site()
-        self.channel = site.buildProtocol(None)
-        self.channel.makeConnection(self.transport)
-        lines = [f"GET {path} HTTP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
-        self.channel.dataReceived("\r\n".join([*lines, "", ""]).encode())
-
-    @property
-    def text(self) -> str:
-        return str(self.transport.value(), "utf-8")
-
-    @property
-    def status(self) -> int:
-        return int(self.text.split(" ", 2)[1])
-
-    @property
-    def events(self) -> list[tuple[str, Any]]:
-        """(event, data) of each message, comments left out."""
-        body = self.text.partition("\r\n\r\n")[2]
-        messages = [
-            dict(line.split(": ", 1) for line in part.splitlines()) for part in body.split("\n\n") if part
-        ]
-        return [(each["event"], json.loads(each["data"])) for each in messages if "event" in each]
-
-
-class House:
-    """A live service that has been set up, and its surroundings."""
-
-    settings: ClassVar[Settings] = Settings.model_validate({"secret_key": KEY})
-
-    def __init__(self) -> None:
-        self.reactor: Any = MemoryReactorClock()
-        self.reactor.advance(NOW_MS / 1000)
-        self.bus, self.store = Stream(), Store()
-        self.stats = Stats("live")
-        self.live = self.start()
-
-    def start(self) -> Live:
-        """A service that has just started, with nothing in memory."""
-        live = Live(
-            clock=self.reactor,
-            reactor=self.reactor,
-            bus=self.bus,  # type: ignore[arg-type]
-            settings=self.settings,
-            rpc=Dispatcher(self.reactor, self.stats),
-            query=self.store,
-            stats=self.stats,
-        )
-        done(base.set_up(live))
-        done(base.start(live))
-        return live
-
-    def browse(self, node: str = "", account: str = OURS, **headers: str) -> Browser:
-        ticket = live_ticket.make(account, KEY)
-        return Browser(
-            self.live, f"/live/events?ticket={ticket}" + (f"&node={node}" if node else ""), **headers
-        )
-
-    def frame(self, time_ms: int, *results: CheckResult, node: str = NODE, account: str = OURS) -> None:
-        body = FrameBody(time_ms, list(results))
-        payload, layout = msgspec.json.encode(body), layout_of(body)
-        self.batch(Frame(account, node, f"a:{time_ms}", time_ms, time_ms + 5, payload, layout))
-
-    def batch(self, *frames: Frame) -> None:
-        done(self.bus.handler(Batch("results", 0, encode_batch(list(frames)), redelivered=False)))
-
-    def snapshot(self, *nodes: str, account: str = OURS) -> list[idl.NodeSnapshot]:
-        found: list[idl.NodeSnapshot] = done(self.live.snapshot(account, idl.Context(), list(nodes)))
-        return found
-
-
-def done(coroutine: Any) -> Any:
-    """The result of a coroutine that waits for nothing."""
-    results: list[Any] = []
-    Deferred.fromCoroutine(coroutine).addBoth(results.append)
-    assert results, "it waits for something"
-    assert not hasattr(results[0], "raiseException"), results[0]
-    return results[0]
-
-
-def cpu(idle: float) -> CheckResult:
-    return CheckResult("cpu", metrics={"cpu_idle": idle})
 
 
 @pytest.fixture
@@ -201,51 +57,6 @@ def test_nobody_sees_what_another_account_has(house: House) -> None:
     late = house.browse(NODE, account=THEIRS)
     assert everything.events == one.events == late.events == []
     assert house.snapshot(NODE, account=THEIRS) == []
-
-
-def test_nodes_are_ranked_by_their_newest_numbers(house: House) -> None:
-    for node, idle in ((NODE, 90), (OTHER, 20)):
-        house.frame(NOW_MS, cpu(50), node=node)
-        house.frame(NOW_MS + 1, cpu(idle), node=node)
-    rank = idl.Rank(node_ids=[NODE, OTHER, "n9"], check="cpu", metric="cpu_idle", by="latest", ascending=True)
-    found = done(house.live.rank(OURS, idl.Context(), rank))
-    assert [(each.node_id, each.value) for each in found.top] == [(OTHER, 20), (NODE, 90)]
-    assert (found.counted, found.total) == (2, 110)
-    assert done(house.live.rank(THEIRS, idl.Context(), rank)).top == []
-    rank.start_ms = NOW_MS + 2
-    assert done(house.live.rank(OURS, idl.Context(), rank)).top == []
-
-
-def test_ranking_looks_into_frames_that_wait_undecoded_and_leaves_them_so(house: House) -> None:
-    def keep(time_ms: int, *results: CheckResult) -> None:
-        body = FrameBody(time_ms, list(results))
-        packed = zlib.compress(msgspec.json.encode(body))
-        house.batch(Frame(OURS, NODE, "a:1", time_ms, time_ms, packed, layout=layout_of(body)))
-
-    house.frame(NOW_MS, cpu(1))
-    keep(NOW_MS + 1, cpu(2), cpu(3))
-    keep(NOW_MS + 2, CheckResult("mem", metrics={"used": 5}))
-    rank = idl.Rank(node_ids=[NODE], check="cpu", metric="cpu_idle", by="latest")
-    assert [each.value for each in done(house.live.rank(OURS, idl.Context(), rank)).top] == [3]
-    assert house.snapshot(NODE)[0].checks[0].metrics[0].value == "3"
-
-
-def test_ranking_many_nodes_gives_others_their_turn(house: House) -> None:
-    house.frame(NOW_MS, cpu(90))
-    names = [f"n{number}" for number in range(NODES_A_TURN)]
-    rank = idl.Rank(node_ids=[*names, NODE], check="cpu", metric="cpu_idle", by="latest")
-    found: list[idl.Ranked] = []
-    Deferred.fromCoroutine(house.live.rank(OURS, idl.Context(), rank)).addCallback(found.append)
-    assert found == []
-    house.reactor.advance(0)
-    assert found[0].counted == 1
-
-
-def test_memory_knows_no_means(house: House) -> None:
-    rank = idl.Rank(node_ids=[NODE], check="cpu", metric="cpu_idle", by="mean")
-    failed: list[Any] = []
-    Deferred.fromCoroutine(house.live.rank(OURS, idl.Context(), rank)).addErrback(failed.append)
-    assert failed[0].check(Refused)
 
 
 def test_what_was_missed_is_forgotten_and_its_pages_are_told_once_that_there_is_a_gap(house: House) -> None:

@@ -13,6 +13,7 @@ from rpc import idl
 from timeseries.errors import InvalidFrame
 from timeseries.frames import CheckResult, Frame, Value, decode_payload, unpack
 from timeseries.rank import Rank
+from webapp.dashboard.ranked_by import RankedBy
 
 FUTURE_MS = 5 * 60_000
 """A frame further ahead of our clock than this is no news: it would hide all that come after it."""
@@ -22,6 +23,7 @@ MAX_UNDECODED = 8
 
 CheckId = tuple[str, str]
 Found = dict[str, list[CheckResult]]
+NEVER: tuple[int, Mapping[str, Value]] = (-1, {})
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -32,15 +34,20 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class NodeLatest(msgspec.Struct):
-    """What is known of one node; `checks` by (check, key)."""
+    """What is known of one node; `checks` by (check, key).
+
+    `ready` are newest metrics and their times of checks that were asked for, until another frame comes.
+    """
 
     time_ms: int = 0
     received_ms: int = 0
     checks: dict[CheckId, Seen] = {}
     undecoded: dict[int, Frame] = {}
+    ready: dict[CheckId, tuple[int, Mapping[str, Value]]] = {}
 
     def take(self, time_ms: int, received_ms: int, results: Iterable[CheckResult]) -> list[CheckResult]:
         """Keep what is newer than what is known; returns that. A frame sent again gives nothing."""
+        self.ready.clear()
         news = [result for result in results if time_ms > self._time_of(result)]
         for result in news:
             self.checks[result.check, result.key] = Seen(time_ms, result)
@@ -50,6 +57,7 @@ class NodeLatest(msgspec.Struct):
 
     def keep(self, frame: Frame) -> None:
         """Take a frame with a layout, undecoded until `settle`: what it replaces had the same checks."""
+        self.ready.clear()
         older = self.undecoded.get(frame.layout)
         if older is None or older.time_ms < frame.time_ms:
             self.undecoded.pop(frame.layout, None)  # Among frames of one time the first to come counts.
@@ -66,14 +74,16 @@ class NodeLatest(msgspec.Struct):
             with suppress(InvalidFrame):  # Whoever gave it a layout has decoded it.
                 self.take(frame.time_ms, frame.received_ms, decode_payload(frame.payload).results)
 
-    def newest(self, check: str, key: str, since_ms: int) -> Mapping[str, Value]:
-        """The newest metrics of one check, none if they are older; of what waits no more is decoded."""
-        seen = self.checks.get((check, key))
-        time_ms, metrics = (seen.time_ms, seen.result.metrics) if seen else (-1, {})
-        for frame in self.undecoded.values():
-            if frame.time_ms > time_ms and (found := _metrics_in(frame.payload, check, key)) is not None:
-                time_ms, metrics = frame.time_ms, found
-        return metrics if time_ms >= since_ms else {}
+    def newest(self, which: CheckId) -> tuple[int, Mapping[str, Value]]:
+        """The newest metrics of one check and their time; of what waits no more is decoded."""
+        if which not in self.ready:
+            seen = self.checks.get(which)
+            found = (seen.time_ms, seen.result.metrics) if seen else NEVER
+            for frame in self.undecoded.values():
+                if frame.time_ms > found[0] and (metrics := _metrics_in(frame.payload, which)) is not None:
+                    found = frame.time_ms, metrics
+            self.ready[which] = found
+        return self.ready[which]
 
     def _time_of(self, result: CheckResult) -> int:
         seen = self.checks.get((result.check, result.key))
@@ -103,11 +113,11 @@ _parts = msgspec.json.Decoder(_Parts)
 _metrics = msgspec.json.Decoder(dict[str, Value])
 
 
-def _metrics_in(payload: bytes, check: str, key: str) -> dict[str, Value] | None:
+def _metrics_in(payload: bytes, which: CheckId) -> dict[str, Value] | None:
     """The metrics of one check in a payload that has been decoded before, by whoever gave it a layout."""
     with suppress(InvalidFrame, msgspec.MsgspecError):
         for part in reversed(_parts.decode(unpack(payload)).results):
-            if (part.check, part.key) == (check, key):
+            if (part.check, part.key) == which:
                 return _metrics.decode(part.metrics)
     return None
 
@@ -117,6 +127,7 @@ class Latest:
 
     def __init__(self) -> None:
         self._accounts: dict[str, dict[str, NodeLatest]] = {}
+        self._ranked_by = RankedBy()
 
     def take(self, frame: Frame, now_ms: int) -> list[CheckResult]:
         """The results of a frame that are news; raises InvalidFrame."""
@@ -131,7 +142,10 @@ class Latest:
         if not frame.layout:
             self.take(frame, now_ms)
         elif frame.time_ms <= now_ms + FUTURE_MS:
-            self.make(frame.account_id, frame.node_id).keep(frame)
+            node = self.make(frame.account_id, frame.node_id)
+            node.keep(frame)
+            for which in self._ranked_by.of(frame.account_id, now_ms):
+                node.newest(which)
 
     def make(self, account_id: str, node_id: str) -> NodeLatest:
         """What is known of the node, from now on kept."""
@@ -154,15 +168,21 @@ class Latest:
             node.settle()
         return node
 
-    def numbers(self, account_id: str, node_ids: Iterable[str], rank: Rank) -> dict[str, float]:
-        """The newest number of a metric of each of these nodes, where there is one since `rank.start_ms`."""
-        nodes = self._accounts.get(account_id, {})
-        values = {
-            node_id: nodes[node_id].newest(rank.check, rank.key, rank.start_ms).get(rank.metric)
-            for node_id in node_ids
-            if node_id in nodes
-        }
-        return {node_id: _float(value) for node_id, value in values.items() if isinstance(value, int | float)}
+    def numbers(self, account_id: str, node_ids: Iterable[str], rank: Rank, now_ms: int) -> dict[str, float]:
+        """The newest number of a metric of each of these nodes, where there is one since `rank.start_ms`.
+
+        For a while from now on those of this check are decoded when they come.
+        """
+        nodes, which = self._accounts.get(account_id, {}), (rank.check, rank.key)
+        self._ranked_by.note(account_id, which, now_ms)
+        found: dict[str, float] = {}
+        for node_id in node_ids:
+            if node := nodes.get(node_id):
+                time_ms, metrics = node.newest(which)
+                value = metrics.get(rank.metric) if time_ms >= rank.start_ms else None
+                if isinstance(value, int | float):
+                    found[node_id] = _float(value)
+        return found
 
     def of_account(self, account_id: str) -> dict[str, NodeLatest]:
         """Every known node of the account, by id."""
