@@ -2,9 +2,11 @@
 
 from collections.abc import Collection
 from functools import lru_cache
+from typing import TypeVar
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Times
 from timeseries.errors import DamagedBlock
@@ -12,7 +14,11 @@ from timeseries.numbers import Pack, pack, unpack, unpack_integers
 from timeseries.sealed import seal, unseal
 from timeseries.texts import PackedTexts, pack_texts, unpack_texts
 
+T = TypeVar("T", bound=np.generic)
+
 KIND = b"B"
+KEPT = 64
+"""Arrays that are remembered: hours of a node, some kB each."""
 
 
 class PackedColumn(msgspec.Struct, frozen=True, array_like=True):
@@ -92,7 +98,7 @@ def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> 
         for packed in block.metrics
         if metrics is None or packed.name in metrics or packed.name in shown
     ]
-    every_row = np.arange(block.size)
+    every_row = _every_row(block.size)
     found = {packed.name: _column(packed, every_row) for packed in wanted}
     whole = {name: found[name].floats() for name in shown}
     origins, states, statuses = (
@@ -100,12 +106,34 @@ def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> 
         for each in (block.origins, block.states, block.statuses)
     )
     kept = {name: column for name, column in found.items() if metrics is None or name in metrics}
-    return Columns(unpack_integers(block.times, block.size), origins, states, statuses, kept)
+    return Columns(_times(block.times, block.size), origins, states, statuses, kept)
+
+
+@lru_cache(maxsize=KEPT)
+def _times(packed: Pack, size: int) -> Times:
+    """Remembered, because all checks of a node nearly always have the same."""
+    return _constant(unpack_integers(packed, size))
+
+
+@lru_cache(maxsize=KEPT)
+def _every_row(size: int) -> Times:
+    return _constant(np.arange(size))
+
+
+@lru_cache(maxsize=KEPT)
+def _of_one_kind(kind: int, size: int) -> Kinds:
+    return _constant(np.full(size, kind, dtype=np.uint8))
+
+
+def _constant(array: NDArray[T]) -> NDArray[T]:
+    """The array, which many columns share."""
+    array.flags.writeable = False
+    return array
 
 
 def _kinds(packed: PackedColumn) -> Kinds:
     if isinstance(packed.kinds, int):
-        return np.full(packed.size, packed.kinds, dtype=np.uint8)
+        return _of_one_kind(packed.kinds, packed.size)
     return unpack(packed.kinds, packed.size).astype(np.uint8)
 
 

@@ -102,9 +102,9 @@ class Columns(NamedTuple):
 
     def between(self, start_ms: int, end_ms: int) -> "Columns":
         """The rows with start_ms <= time < end_ms."""
-        first, last = np.searchsorted(self.times, (start_ms, end_ms)).tolist()
-        if (first, last) == (0, len(self.times)):
+        if len(self.times) and start_ms <= self.times[0] and self.times[-1] < end_ms:
             return self
+        first, last = np.searchsorted(self.times, (start_ms, end_ms)).tolist()
         rows = slice(first, last)
         metrics = {name: column.between(first, last) for name, column in self.metrics.items()}
         return Columns(
@@ -143,6 +143,21 @@ def joined(pieces: Sequence[Column]) -> Column:
         return Column(rows[order], kinds[order], np.concatenate([piece.numbers for piece in pieces])[order])
     values = [value for piece in pieces for value in piece.values()]
     return column_of(rows[order], [values[place] for place in order], kinds[order] & np.uint8(RATE))
+
+
+def appended(old: Columns, new: Columns) -> Columns:
+    """The rows of both, of which those of `new` come after all of `old`."""
+    size = len(old.times)
+    pieces: dict[str, list[Column]] = {name: [column] for name, column in old.metrics.items()}
+    for name, column in new.metrics.items():
+        pieces.setdefault(name, []).append(column._replace(rows=column.rows + size))
+    return Columns(
+        np.concatenate((old.times, new.times)),
+        [*old.origins, *new.origins],
+        [*old.states, *new.states],
+        [*old.statuses, *new.statuses],
+        {name: some[0] if len(some) == 1 else joined(some) for name, some in sorted(pieces.items())},
+    )
 
 
 def merge(old: Columns, new: Columns) -> Columns:

@@ -19,7 +19,7 @@ from timeseries.frames import Frame
 from timeseries.group import GroupCommit
 from timeseries.hot import HotFrames
 from timeseries.rows import RowsFile
-from timeseries.store import FUTURE_MS, Hour, Level, Place, Row, SeriesKey, shard_of
+from timeseries.store import FUTURE_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
 
 T = TypeVar("T")
 
@@ -83,7 +83,7 @@ class EmbeddedStore:
 
     async def due_of(self, account_id: str, node_id: str) -> list[Hour]:
         """From memory."""
-        return sorted(self._hot.due((account_id, node_id).__eq__), key=lambda hour: hour.start_ms)
+        return self._hot.due_of((account_id, node_id))
 
     async def put(self, hour: Hour, rows: Sequence[Row]) -> None:
         """One transaction."""
@@ -93,6 +93,10 @@ class EmbeddedStore:
     async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Ascending."""
         return await self._run(self._reader, self._rows_read.thd_rows, series, level, start_ms, end_ms)
+
+    async def rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
+        """One after the other, in one turn of the thread that reads."""
+        return await self._run(self._reader, self._thd_rows_of, spans)
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
         """In any order."""
@@ -125,6 +129,9 @@ class EmbeddedStore:
             return await deferToThreadPool(self._reactor, pool, thd_function, *arguments)
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{self._folder}: {error}") from error
+
+    def _thd_rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
+        return [self._rows_read.thd_rows(*span) for span in spans]
 
     def _thd_open(self) -> None:
         self._hot.thd_open()

@@ -115,7 +115,7 @@ def _by_minute(fleet: Fleet, columns: Columns) -> Rollup:
 def folded(slots: Slots, by: str, first: int, ratio: int, points: int) -> Floats:
     """A value a point, each of `ratio` slots from `first` on; NaN where there is none."""
     of_points = (slots.slots - first) // ratio
-    starts = np.flatnonzero(np.diff(of_points, prepend=-1))
+    starts = np.append(0, np.flatnonzero(of_points[1:] != of_points[:-1]) + 1)
     values = np.full(points, np.nan)
     values[of_points[starts]] = VALUES[by](slots, starts)
     return values

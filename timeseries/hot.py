@@ -85,6 +85,11 @@ class HotFrames:
                 for start_ms, mark in hours.items()
             ]
 
+    def due_of(self, key: NodeKey) -> list[Hour]:
+        """The due hours of one node, ascending."""
+        with self._lock:
+            return [Hour(*key, *due) for due in sorted(self._due.get(key, {}).items())]
+
     def settle(self, hour: Hour) -> None:
         """A pass has seen the hour's frames up to its mark."""
         key = hour.account_id, hour.node_id

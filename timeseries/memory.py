@@ -8,7 +8,7 @@ from itertools import count
 from twisted.internet.interfaces import IReactorTime
 
 from timeseries.frames import Frame
-from timeseries.store import FUTURE_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, shard_of
+from timeseries.store import FUTURE_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
 
 Identity = tuple[int, str]
 Node = tuple[str, str]
@@ -78,6 +78,10 @@ class MemoryStore:
         """Ascending."""
         found = self._rows[series, level]
         return [found[period_ms] for period_ms in sorted(found) if start_ms <= period_ms < end_ms]
+
+    async def rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
+        """One after the other."""
+        return [await self.rows(*span) for span in spans]
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
         """In the order of the places."""

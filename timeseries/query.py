@@ -9,8 +9,8 @@ from timeseries.decoded import DecodedHours
 from timeseries.errors import InvalidQuery
 from timeseries.question import MAX_QUERIES, Query, Series, check_query, level_of
 from timeseries.retention import Retention
-from timeseries.stop import in_stoppable_thread, together
-from timeseries.store import HOUR_MS, InThread, Level, Place, SeriesKey, TimeSeriesStore
+from timeseries.stop import in_stoppable_thread
+from timeseries.store import HOUR_MS, InThread, Level, Place, SeriesKey, Span, TimeSeriesStore
 
 Fresh = dict[int, Mapping[Which, Columns]]
 """By the start of each due hour, what its frames have of the checks that are asked for."""
@@ -51,32 +51,59 @@ async def run_queries(
     for hour in await store.due_of(account_id, node_id):
         if wanted := {(query.check, query.key) for query in queries if _reaches(query, hour.start_ms)}:
             fresh[hour.start_ms] = await (decoded or DecodedHours()).columns(store, in_thread, hour, wanted)
-    reads = await together(
-        _read(store, SeriesKey(account_id, node_id, query.check, query.key), query, retention, fresh)
-        for query in queries
-    )
+    reads = await _read(store, account_id, node_id, queries, retention, fresh)
     return await in_stoppable_thread(in_thread, thd_answer, reads)
 
 
 async def _read(
-    store: TimeSeriesStore, series: SeriesKey, query: Query, retention: Retention, fresh: Fresh
-) -> Read:
-    level, which = level_of(query, retention), (query.check, query.key)
-    hours = {
+    store: TimeSeriesStore,
+    account_id: str,
+    node_id: str,
+    queries: Sequence[Query],
+    retention: Retention,
+    fresh: Fresh,
+) -> list[Read]:
+    """The rows of all queries in one call; in another the raw rows of due hours, where others are wanted."""
+    spans = [_span(account_id, node_id, query, retention) for query in queries]
+    hours = [_hours(query, fresh) for query in queries]
+    places = [
+        Place(span.series, Level.RAW, start_ms)
+        for span, some in zip(spans, hours, strict=True)
+        for start_ms in some
+        if span.level is not Level.RAW
+    ]
+    rows = await store.rows_of(spans)
+    there = {row.place: row.data for row in await store.find(places)} if places else {}
+    return [
+        Read(
+            query,
+            span.level,
+            {row.place.period_ms: row.data for row in found},
+            some,
+            {
+                start_ms: there[place]
+                for start_ms in some
+                if (place := Place(span.series, Level.RAW, start_ms)) in there
+            },
+        )
+        for query, span, found, some in zip(queries, spans, rows, hours, strict=True)
+    ]
+
+
+def _span(account_id: str, node_id: str, query: Query, retention: Retention) -> Span:
+    level = level_of(query, retention)
+    series = SeriesKey(account_id, node_id, query.check, query.key)
+    return Span(series, level, level.period(query.start_ms), query.end_ms)
+
+
+def _hours(query: Query, fresh: Fresh) -> dict[int, Columns]:
+    """What due hours have for the query, by their starts."""
+    which = query.check, query.key
+    return {
         start_ms: found[which]
         for start_ms, found in fresh.items()
         if which in found and _reaches(query, start_ms)
     }
-    rows = await store.rows(series, level, level.period(query.start_ms), query.end_ms)
-    places = [Place(series, Level.RAW, start_ms) for start_ms in hours if level is not Level.RAW]
-    blocks = await store.find(places) if places else []
-    return Read(
-        query,
-        level,
-        {row.place.period_ms: row.data for row in rows},
-        hours,
-        {row.place.period_ms: row.data for row in blocks},
-    )
 
 
 def _reaches(query: Query, hour_ms: int) -> bool:

@@ -94,6 +94,15 @@ class Hour(NamedTuple):
     mark: int
 
 
+class Span(NamedTuple):
+    """The rows of a series whose period began at start_ms <= period_ms < end_ms."""
+
+    series: SeriesKey
+    level: Level
+    start_ms: int
+    end_ms: int
+
+
 class InThread(Protocol):
     """Runs `thd_function(*arguments)` in a thread and gives its result, e.g. `partial(deferToThread)`."""
 
@@ -139,6 +148,9 @@ class TimeSeriesStore(Protocol):
 
     async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """The rows whose period began at start_ms <= period_ms < end_ms, ascending."""
+
+    async def rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
+        """The rows of each span, ascending: what `rows` gives, in one call."""
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
         """Those of these rows that there are, in any order."""

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
-from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, shard_of
+from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
 
 
 class RowContract(StoreContract):
@@ -108,6 +108,15 @@ class RowContract(StoreContract):
             for place in places:
                 expected = [Row(place, found[place.series.check])]
                 assert await self.store.rows(place.series, level, place.period_ms, hour_ms + 1) == expected
+
+    async def test_the_rows_of_many_spans_come_in_one_call_in_the_order_of_the_spans(self) -> None:
+        hour_ms = self.this_hour_ms()
+        rows = [self.row(hour_ms), self.row(hour_ms, b"other", check="disk", key="/")]
+        await self.put(*rows)
+        series = [self.row(0, check="net").place.series, *(row.place.series for row in reversed(rows))]
+        spans = [Span(each, Level.RAW, hour_ms, hour_ms + 1) for each in series]
+        assert await self.store.rows_of(spans) == [[], rows[1:], rows[:1]]
+        assert await self.store.rows_of([]) == []
 
     async def test_rows_are_found_by_their_places(self) -> None:
         hour_ms = self.this_hour_ms()

@@ -44,9 +44,12 @@ class TestAcross(SynchronousTestCase):
         self.done(self.store.write(frames))
 
     def compact(self) -> None:
+        """Passes take in all frames, which go."""
         for node_id in NODES:
             for hour in self.done(self.store.due_of(ACCOUNT, node_id)):
                 self.done(compact(self.store, at_once, hour))
+        self.store._frames.clear()
+        self.store._order.clear()
 
     def done(self, coroutine: Any) -> Any:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))

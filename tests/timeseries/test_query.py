@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.answer import Read, thd_answer
-from timeseries.collect import collect
+from timeseries.decoded import thd_more
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import InvalidQuery
 from timeseries.latest import CheckState, Metric, latest_states
@@ -245,7 +245,7 @@ class TestACancelledQuery(SynchronousTestCase):
         work: list[Any] = []
 
         def later(thd_function: Any, *arguments: Any) -> Any:
-            if thd_function is collect:
+            if thd_function is thd_more:
                 return at_once(thd_function, *arguments)
             work.append((thd_function, arguments))
             return Deferred()
