@@ -95,8 +95,8 @@ class EmbeddedStore:
         return await self._run(self._reader, self._rows_read.thd_rows, series, level, start_ms, end_ms)
 
     async def rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
-        """One after the other, in one turn of the thread that reads."""
-        return await self._run(self._reader, self._thd_rows_of, spans)
+        """In one turn of the thread that reads."""
+        return await self._run(self._reader, self._rows_read.thd_rows_of, spans)
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
         """In any order."""
@@ -129,9 +129,6 @@ class EmbeddedStore:
             return await deferToThreadPool(self._reactor, pool, thd_function, *arguments)
         except (OSError, sqlite3.Error) as error:
             raise StoreUnavailable(f"{self._folder}: {error}") from error
-
-    def _thd_rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
-        return [self._rows_read.thd_rows(*span) for span in spans]
 
     def _thd_open(self) -> None:
         self._hot.thd_open()

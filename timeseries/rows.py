@@ -5,15 +5,13 @@ is in `timeseries.rows_schema`.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain, islice
 from pathlib import Path
 
 from timeseries import rows_read, rows_write
-from timeseries.rows_read import Asked, BundleOf
-from timeseries.rows_schema import ALONE, thd_connect
-from timeseries.store import Hour, Level, Place, Row, SeriesKey
+from timeseries.rows_schema import thd_connect
+from timeseries.store import Hour, Level, Place, Row, SeriesKey, Span
 
 EXPIRE = "DELETE FROM bundle WHERE level = ? AND period < ? RETURNING members"
 DELETED = "SELECT 1 FROM deleted WHERE account = ? AND node = ? AND mark >= ?"
@@ -29,9 +27,6 @@ MOST_FREE = 0.1
 GIVEN_BACK = 5000
 """Pages at a time, at most: each may be a page to move."""
 
-KEPT = 50
-"""Bundles that are kept for the next who asks for them, at most: two days of hours, some megabytes."""
-
 
 class RowsFile:
     """The file at `path`; `thd_open` comes first."""
@@ -39,12 +34,10 @@ class RowsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._last: tuple[tuple[int, Asked], list[BundleOf]] | None = None
 
     def thd_open(self) -> None:
         """Make the file and its tables where they are missing; raises sqlite3.Error."""
         self._connection = thd_connect(self._path)
-        self._last = None
 
     def thd_close(self) -> None:
         """Let go of the file, if it was opened."""
@@ -84,11 +77,13 @@ class RowsFile:
 
     def thd_rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Those of the series whose period began in the range, ascending."""
-        asked = Asked(series[:2], level, start_ms, end_ms)
+        (found,) = self.thd_rows_of([Span(series, level, start_ms, end_ms)])
+        return found
+
+    def thd_rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
+        """The rows of each span, ascending; each bundle is read once for all of the same range."""
         with self._reading() as database:
-            if level in ALONE:
-                return list(rows_read.rows_alone(database, series, asked))
-            return list(rows_read.rows_of(database, series, level, self._bundles(database, asked)))
+            return rows_read.rows_of(database, spans)
 
     def thd_find(self, places: Sequence[Place]) -> list[Row]:
         """Those of these rows that there are."""
@@ -115,22 +110,9 @@ class RowsFile:
 
     def thd_expire(self, level: Level, before_ms: int) -> int:
         """Forget the rows of a level that began before; how many. Of much free room, give some back."""
-        self._last = None
         gone = self._database.execute(EXPIRE, (level.value, before_ms)).fetchall()
         self._give_back()
         return sum(map(_rows_in, gone))
-
-    def _bundles(self, database: sqlite3.Connection, asked: Asked) -> Iterable[BundleOf]:
-        """The graphs of a page ask for the same bundles one after the other, so those asked last are kept."""
-        (version,) = database.execute("PRAGMA data_version").fetchone()
-        if self._last is None or self._last[0] != (version, asked):
-            self._last = None
-            found = rows_read.bundles(database, asked)
-            some = list(islice(found, KEPT))
-            if more := list(islice(found, 1)):
-                return chain(some, more, found)
-            self._last = (version, asked), some
-        return self._last[1]
 
     def _give_back(self) -> None:
         pages, free = (
@@ -146,7 +128,6 @@ class RowsFile:
         return self._transaction("BEGIN")
 
     def _writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        self._last = None
         return self._transaction("BEGIN IMMEDIATE")
 
     @contextmanager

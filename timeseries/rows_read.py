@@ -1,11 +1,11 @@
 """Reading of the rows file.
 
 Every call is within a transaction, so that all it reads is of one moment. A bundle is read whole, also for
-one of its rows: SQLite would have to pass the pages before it anyway.
+one of its rows, and once for all rows that a call wants of it.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import NamedTuple
 
 from twisted.logger import Logger
@@ -13,19 +13,15 @@ from twisted.logger import Logger
 from timeseries.bundle import Bundle, Members, members_of, unpack
 from timeseries.errors import DamagedBlock
 from timeseries.rows_schema import ALONE
-from timeseries.store import Level, Place, Row, SeriesKey
+from timeseries.store import Level, Place, Row, SeriesKey, Span
 
-Node = tuple[str, ...]
+Node = tuple[str, str]
 """Account and node."""
 
-Which = tuple[str, ...]
+Which = tuple[str, str]
 """Check and key."""
 
 NODE = "SELECT id FROM node WHERE account = ? AND node = ?"
-NUMBER = (
-    "SELECT number FROM node JOIN series ON series.node = node.id "
-    'WHERE account = ? AND node.node = ? AND "check" = ? AND key = ?'
-)
 NUMBERS = 'SELECT "check", key, number FROM series WHERE node = ? ORDER BY "check", key'
 PERIOD = "SELECT series, members, data FROM bundle WHERE node = ? AND level = ? AND period = ?"
 BUNDLES = (
@@ -41,14 +37,6 @@ ROWS_ALONE = (
 _log = Logger(namespace="timeseries.rows")
 
 
-class BundleOf(NamedTuple):
-    """A bundle's directory, decoded, and its bytes; `period_ms` is the start of its period."""
-
-    period_ms: int
-    members: Members
-    data: bytes
-
-
 class Asked(NamedTuple):
     """The bundles of a node whose periods began in the range."""
 
@@ -58,38 +46,27 @@ class Asked(NamedTuple):
     end_ms: int
 
 
-def rows_alone(database: sqlite3.Connection, series: SeriesKey, asked: Asked) -> Iterator[Row]:
-    """The rows of a series that stand alone, ascending."""
-    _, level, *within = asked
-    for period_ms, data in database.execute(ROWS_ALONE, (*series, level.value, *within)):
-        yield Row(Place(series, level, period_ms), data)
-
-
-def bundles(database: sqlite3.Connection, asked: Asked) -> Iterator[BundleOf]:
-    """Ascending; damaged ones are left out."""
-    node, level, *within = asked
-    number = node_number(database, node)
-    for period_ms, encoded, data in database.execute(BUNDLES, (number, level.value, *within)):
-        if members := decoded(encoded):
-            yield BundleOf(period_ms, members, data)
-
-
-def rows_of(
-    database: sqlite3.Connection, series: SeriesKey, level: Level, bundles: Iterable[BundleOf]
-) -> Iterator[Row]:
-    """The rows that the bundles have of the series."""
-    number = series_number(database, series)
-    for period_ms, members, data in bundles:
-        if part := members.part(number):
-            yield Row(Place(series, level, period_ms), part.of(data))
+def rows_of(database: sqlite3.Connection, spans: Sequence[Span]) -> list[list[Row]]:
+    """The rows of each span, ascending."""
+    asked: dict[Asked, set[Which]] = {}
+    for series, level, start_ms, end_ms in spans:
+        if level not in ALONE:
+            asked.setdefault(Asked(series[:2], level, start_ms, end_ms), set()).add(series[2:])
+    bundled = {each: _of_bundles(database, each, wanted) for each, wanted in asked.items()}
+    return [
+        _rows_alone(database, *span)
+        if span.level in ALONE
+        else bundled[Asked(span.series[:2], *span[1:])].get(span.series, [])
+        for span in spans
+    ]
 
 
 def found(database: sqlite3.Connection, places: Sequence[Place]) -> Iterator[Row]:
     """Those of these rows that there are."""
     numbers: dict[Node, tuple[int, dict[Which, int]]] = {}
     for (node, level, period_ms), some in _by_period(places).items():
-        if len(some) == 1:
-            yield from _found_one(database, some[0])
+        if level in ALONE and len(some) == 1:
+            yield from _rows_alone(database, some[0].series, level, period_ms, period_ms + 1)
             continue
         if node not in numbers:
             number = node_number(database, node)
@@ -100,20 +77,26 @@ def found(database: sqlite3.Connection, places: Sequence[Place]) -> Iterator[Row
         yield from (Row(place, data[series]) for place, series in there if series in data)
 
 
-def _found_one(database: sqlite3.Connection, place: Place) -> Iterable[Row]:
-    series, level, period_ms = place
-    if level in ALONE:
-        within = level.value, period_ms, period_ms + 1
-        return [Row(place, data) for _, data in database.execute(ROWS_ALONE, (*series, *within))]
-    return rows_of(
-        database, series, level, bundles(database, Asked(series[:2], level, period_ms, period_ms + 1))
-    )
+def _rows_alone(
+    database: sqlite3.Connection, series: SeriesKey, level: Level, start_ms: int, end_ms: int
+) -> list[Row]:
+    asked = *series, level.value, start_ms, end_ms
+    return [Row(Place(series, level, period), data) for period, data in database.execute(ROWS_ALONE, asked)]
 
 
-def series_number(database: sqlite3.Connection, series: SeriesKey) -> int:
-    """Or 0, which no series has."""
-    found = database.execute(NUMBER, series).fetchone()
-    return int(found[0]) if found else 0
+def _of_bundles(
+    database: sqlite3.Connection, asked: Asked, wanted: Container[Which]
+) -> dict[SeriesKey, list[Row]]:
+    """What the bundles have of these series."""
+    (account_id, node_id), level, *within = asked
+    node = node_number(database, asked.node)
+    numbers = node_numbers(database, node).items()
+    series = {number: SeriesKey(account_id, node_id, *which) for which, number in numbers if which in wanted}
+    found: dict[SeriesKey, list[Row]] = {key: [] for key in series.values()}
+    for period_ms, *bundle in database.execute(BUNDLES, (node, level.value, *within)):
+        for number, data in _unpacked(Bundle(*bundle), series).items():
+            found[series[number]].append(Row(Place(series[number], level, period_ms), data))
+    return found
 
 
 def node_number(database: sqlite3.Connection, node: Node) -> int:
@@ -147,9 +130,9 @@ def decoded(encoded: bytes) -> Members | None:
         return None
 
 
-def _unpacked(bundle: Bundle) -> dict[int, bytes]:
+def _unpacked(bundle: Bundle, wanted: Container[int] | None = None) -> dict[int, bytes]:
     try:
-        return unpack(bundle)
+        return unpack(bundle, wanted)
     except DamagedBlock as error:
         _log.error("a bundle is left out: {error}", error=error)
         return {}

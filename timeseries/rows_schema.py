@@ -10,19 +10,19 @@ from pathlib import Path
 
 from timeseries.store import Level
 
-VERSION = 1
-"""In the file's `user_version`. What came before had version 0: `timeseries.former_rows`."""
+VERSION = 2
+"""In the file's `user_version`. Of former ones, version 0 is carried over by `timeseries.former_rows`."""
 
 ALONE = frozenset({Level.HOUR})
 """Levels whose rows stand alone."""
 
 LOCK_S = 10.0
 PAGE_BYTES = 4096
-"""Of a new file: of a bundle's last page little is empty, and reading past others takes few reads."""
+"""Of a new file: larger ones stay emptier, smaller ones are more to read."""
 
 PRAGMAS = (
     f"page_size = {PAGE_BYTES}",
-    # Pages can be given back; and where a bundle's next page is, is known without reading the one before.
+    # Pages can be given back.
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS passed (
 CREATE TABLE IF NOT EXISTS deleted (
     account TEXT NOT NULL, node TEXT NOT NULL, mark INTEGER NOT NULL, PRIMARY KEY (account, node)
 ) WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 """
 """Series have numbers from 1 on within their node.
@@ -67,10 +67,11 @@ def thd_connect(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, LOCK_S, isolation_level=None, check_same_thread=False)
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
-        if version > VERSION:
+        if version not in (0, VERSION):
             raise sqlite3.DatabaseError(
-                f"{path} has version {version}, and this Picket knows version {VERSION}: update it, "
-                "or move the file away to begin with an empty one"
+                f"{path} has version {version}, and this Picket knows version {VERSION}: "
+                + ("update it, or " if version > VERSION else "")
+                + "move the file away to begin with an empty one"
             )
         for pragma in PRAGMAS:
             database.execute(f"PRAGMA {pragma}")

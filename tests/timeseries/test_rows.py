@@ -1,5 +1,6 @@
 """The rows file against a dict: whatever is put, found, forgotten and opened again."""
 
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.timeseries.samples import ACCOUNT, NODE, OTHER_NODE
-from timeseries.rows import KEPT, MOST_FREE, RowsFile
-from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey
+from timeseries.rows import MOST_FREE, RowsFile
+from timeseries.rows_schema import VERSION
+from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, Span
 
 PERIODS = {level: [level.period(days * DAY_MS) for days in (0, 1, 40)] for level in Level}
 CPU = SeriesKey(ACCOUNT, NODE, "cpu", "")
@@ -90,46 +92,47 @@ def test_a_transaction_that_fails_leaves_no_part_of_a_pass(file: RowsFile) -> No
     assert len(file.thd_passed()) == 1
 
 
-def test_what_was_read_last_is_read_anew_when_it_has_changed(file: RowsFile, tmp_path: Path) -> None:
-    other = RowsFile(tmp_path / "rows.db")
-    other.thd_open()
-    for writer, text in ((other, b"first"), (other, b"second"), (file, b"third"), (other, b"fourth")):
-        put(writer, raw(1, text))
-        for _ in range(2):
-            assert rows_of(file) == [raw(1, text)]
-            assert rows_of(file, MEM) == []
-    put(other, raw(1, b"of mem", MEM))
-    assert rows_of(file, MEM) == [raw(1, b"of mem", MEM)]
-    assert file.thd_expire(Level.RAW, 2 * HOUR_MS) == 2
-    assert rows_of(file) == []
-    other.thd_close()
+def test_spans_are_read_together_each_in_its_range(file: RowsFile) -> None:
+    rows = [
+        raw(number, b"%d of %s" % (number, of.check.encode()), of) for number in range(5) for of in (CPU, MEM)
+    ]
+    put(file, *rows)
+    month = Row(Place(CPU, Level.HOUR, 0), b"month")
+    put(file, month)
+    unknown = CPU._replace(check="none")
+    spans = [
+        Span(CPU, Level.RAW, 0, 2 * HOUR_MS),
+        Span(MEM, Level.RAW, 0, 2 * HOUR_MS),
+        Span(unknown, Level.RAW, 0, 2 * HOUR_MS),
+        Span(CPU._replace(node_id=OTHER_NODE), Level.RAW, 0, 2 * HOUR_MS),
+        Span(MEM, Level.RAW, 4 * HOUR_MS, DAY_MS),
+        Span(CPU, Level.HOUR, 0, DAY_MS),
+        Span(CPU, Level.RAW, 0, 2 * HOUR_MS),
+    ]
+    first = [rows[0], rows[2]]
+    assert file.thd_rows_of(spans) == [first, [rows[1], rows[3]], [], [], [rows[9]], [month], first]
+    assert file.thd_rows_of([]) == []
 
 
-def test_more_bundles_than_are_kept_are_all_read(file: RowsFile) -> None:
-    rows = [raw(number, b"%d" % number) for number in range(KEPT + 5)]
-    for row in rows:
-        put(file, row)
-    for hours in (KEPT, KEPT + 1, KEPT + 5, KEPT + 5):
-        assert rows_of(file, hours=hours) == rows[:hours]
-
-
-def test_a_damaged_directory_costs_its_bundle_alone_until_a_pass_makes_it_anew(
-    file: RowsFile, tmp_path: Path
+@pytest.mark.parametrize("column", ["members", "data"])
+def test_a_damaged_bundle_costs_no_other_until_a_pass_makes_it_anew(
+    file: RowsFile, tmp_path: Path, column: str
 ) -> None:
     put(file, raw(1, b"one"), raw(1, b"of mem", MEM))
     put(file, raw(2, b"two"))
     with sqlite3.connect(tmp_path / "rows.db") as database:
-        database.execute("UPDATE bundle SET members = x'c1' WHERE period = ?", (HOUR_MS,))
+        database.execute(f"UPDATE bundle SET {column} = x'c1' WHERE period = ?", (HOUR_MS,))
     assert rows_of(file) == [raw(2, b"two")]
     assert file.thd_find([raw(1, b"").place, raw(1, b"", MEM).place]) == []
     put(file, raw(1, b"again"))
     assert rows_of(file) == [raw(1, b"again"), raw(2, b"two")]
+    assert rows_of(file, MEM) == []
     assert file.thd_expire(Level.RAW, 9 * HOUR_MS) == 2
 
 
 def test_a_file_shrinks_when_much_of_it_has_expired(file: RowsFile, tmp_path: Path) -> None:
     for number in range(200):
-        put(file, raw(number, bytes([number]) * 20_000))
+        put(file, raw(number, bytes([number]) + random.randbytes(20_000)))
     file.thd_close()
     full = (tmp_path / "rows.db").stat().st_size
     file.thd_open()
@@ -140,9 +143,14 @@ def test_a_file_shrinks_when_much_of_it_has_expired(file: RowsFile, tmp_path: Pa
     file.thd_open()
 
 
-def test_a_file_of_a_later_version_is_refused_with_what_to_do(file: RowsFile, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("version", "advice"), [(1, "move the file away"), (VERSION + 1, "update it, or move")]
+)
+def test_a_file_of_another_version_is_refused_with_what_to_do(
+    file: RowsFile, tmp_path: Path, version: int, advice: str
+) -> None:
     file.thd_close()
     with sqlite3.connect(tmp_path / "rows.db") as database:
-        database.execute("PRAGMA user_version = 2")
-    with pytest.raises(sqlite3.DatabaseError, match=r"version 2, .* update it"):
+        database.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(sqlite3.DatabaseError, match=f"has version {version}, .*: {advice}"):
         file.thd_open()
