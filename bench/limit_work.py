@@ -40,6 +40,7 @@ from timeseries.cql import Access, from_asyncio
 from timeseries.frames import Frame, encode_batch
 from timeseries.hold import GATHER_S, HOLD_S
 from timeseries.retention import USUAL
+from timeseries.store import Level
 
 DATACENTER = "datacenter1"
 NODES = 200
@@ -90,12 +91,13 @@ class Bare:
 
     def __init__(self, host: str, port: int, keyspace: str) -> None:
         self._host, self._port, self._keyspace = host, port, keyspace
-        self._rows = map(frame_row, frames())
+        lives_s = USUAL.lives_s("", Level.RAW)
+        self._rows = (frame_row(frame, lives_s) for frame in frames())
 
     async def prepare(self, store: CassandraStore) -> None:
         """A session of its own, and the statement of the store."""
         await store.close()
-        text = statements(Space(self._keyspace, DATACENTER, 1), USUAL)["insert"]
+        text = statements(Space(self._keyspace, DATACENTER, 1))["insert"]
         cluster = acsylla.create_cluster([self._host], port=self._port, consistency="LOCAL_QUORUM")
         self._session: Any = await from_asyncio(cast(Any, cluster.create_session()))
         self._insert: Any = await from_asyncio(cast(Any, self._session.create_prepared(text)))

@@ -13,7 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -156,12 +164,25 @@ class Store(Section):
     ca: PathOrNone = None
 
 
-class Retention(Section):
-    """Days that values, 5-minute rollups and 1-hour rollups are kept, of all accounts alike."""
+Days = Annotated[int, Field(ge=1, le=3660)]
+AccountId = Annotated[str, StringConstraints(pattern=r"^a[0-9a-f]{10}$")]
 
-    raw_days: int = Field(default=14, ge=1, le=3660)
-    five_minutes_days: int = Field(default=120, ge=1, le=3660)
-    hour_days: int = Field(default=1098, ge=1, le=3660)
+
+class AccountRetention(Section):
+    """Days of one account; those that are left out are the usual ones."""
+
+    raw_days: Days | None = None
+    five_minutes_days: Days | None = None
+    hour_days: Days | None = None
+
+
+class Retention(Section):
+    """Days that values, 5-minute rollups and 1-hour rollups are kept, and of which `accounts` otherwise."""
+
+    raw_days: Days = 14
+    five_minutes_days: Days = 120
+    hour_days: Days = 1098
+    accounts: dict[AccountId, AccountRetention] = {}
 
 
 class Compact(Section):
@@ -268,7 +289,9 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _late_frames_find_their_hour(self) -> Self:
-        days_back, raw_days = self.agents.limits.days_back, self.retention.raw_days
+        days_back = self.agents.limits.days_back
+        of_accounts = (own.raw_days for own in self.retention.accounts.values())
+        raw_days = min(filter(None, (self.retention.raw_days, *of_accounts)))
         if days_back > raw_days:
             raise ValueError(
                 f"agents.limits.days_back: frames of {days_back:g} days ago would be accepted, but values "

@@ -21,7 +21,6 @@ from eventframework.policy import Policy
 from eventframework.topology import Subscription
 from picket.settings import Settings
 from services.base import Service
-from services.engines import retention
 from services.paced import PacedThread
 from services.passes import Interrupted, Passes
 from services.periodic import Periodic
@@ -30,6 +29,7 @@ from services.threads import DjangoThreads
 from statslib import Stats
 from timeseries.deletion import delete_node
 from timeseries.errors import StoreUnavailable
+from timeseries.retention import kept
 from timeseries.store import SHARDS, Level, TimeSeriesStore
 from webapp.leases.holder import holder
 
@@ -68,7 +68,7 @@ class Compact(Service):
         settings: Settings,
     ) -> None:
         self._reactor, self._bus, self._store, self._threads = reactor, bus, store, threads
-        self._stats, self._settings, self._holder = stats, settings, holder(settings)
+        self._stats, self._kept, self._holder = stats, kept(settings.retention), holder(settings)
         asked = settings.compact
         self._thread = PacedThread(reactor, self.name, asked.share)
         self._passes = Passes(
@@ -100,9 +100,11 @@ class Compact(Service):
 
     async def expire(self) -> None:
         """Forget the rows of each level that are older than is kept, of the embedded store also segments."""
-        kept = retention(self._settings, int(self._reactor.seconds() * 1000))
+        now_ms = int(self._reactor.seconds() * 1000)
         for level in Level:
-            self._stats.increment("rows_expired", await self._store.expire(level, kept.end_ms(level)))
+            accounts = {one: self._kept.of(one, now_ms).end_ms(level) for one in self._kept.accounts}
+            before_ms = self._kept.usual._replace(now_ms=now_ms).end_ms(level)
+            self._stats.increment("rows_expired", await self._store.expire(level, before_ms, accounts))
 
     async def node_deleted(self, event: NodeDeleted) -> None:
         """Delete its series, again until nothing is left, and once more when nothing can come any more."""

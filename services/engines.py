@@ -11,7 +11,7 @@ from eventframework.topology import Topology
 from picket.settings import Settings
 from services.threads import DjangoThreads
 from statslib import Stats
-from timeseries.retention import Retention
+from timeseries.retention import kept
 from timeseries.store import TimeSeriesStore
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def make_store(settings: Settings, reactor: Any) -> TimeSeriesStore:
             hold_s=store.hold_s,
             mark_s=store.mark_s,
             slack_s=store.slack_s,
-            retention=retention(settings, 0),
+            kept=kept(settings.retention),
         )
     if store.kind == "embedded":
         from timeseries.embedded import EmbeddedStore
@@ -119,8 +119,3 @@ def _demand(engine: T | None) -> T:
     if engine is None:
         raise RuntimeError("it was not asked for")
     return engine
-
-
-def retention(settings: Settings, now_ms: int) -> Retention:
-    """How far back each level goes at that time."""
-    return Retention(now_ms, **settings.retention.model_dump())

@@ -13,7 +13,6 @@ from rpc import idl
 from rpc.dispatcher import Dispatcher
 from services.asked import fields, ranked_answer, told
 from services.base import Service
-from services.engines import retention
 from timeseries.across import Across, run_across
 from timeseries.decoded import DecodedHours
 from timeseries.latest import CheckState, latest_states
@@ -21,6 +20,7 @@ from timeseries.query import run_queries
 from timeseries.question import Query as Question
 from timeseries.question import Series
 from timeseries.rank import Rank, run_rank
+from timeseries.retention import Retention, kept
 from timeseries.store import TimeSeriesStore
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class Query(Service):
     name = "query"
 
     def __init__(self, *, rpc: Dispatcher, store: TimeSeriesStore, reactor: Any, settings: Settings) -> None:
-        self._rpc, self._store, self._settings = rpc, store, settings
+        self._rpc, self._store, self._kept = rpc, store, kept(settings.retention)
         self._decoded = DecodedHours()
         self._threads = ThreadPool(1, THREADS, name="query")
         self._reactor = reactor
@@ -57,6 +57,10 @@ class Query(Service):
     def _now_ms(self) -> int:
         return int(self._reactor.seconds() * 1000)
 
+    def _retention(self, account_id: str) -> Retention:
+        """How far back each level of the account goes now."""
+        return self._kept.of(account_id, self._now_ms())
+
     async def query(
         self, account_id: str, context: idl.Context, node_id: str, query: idl.Query
     ) -> idl.Series:
@@ -69,9 +73,9 @@ class Query(Service):
         """TimeSeries.query_many of rpc/picket.thrift. Refused: bad_query."""
         with told():
             asked = [msgspec.convert(fields(query), Question) for query in queries]
-            kept = retention(self._settings, self._now_ms())
+            retention = self._retention(account_id)
             found = await run_queries(
-                self._store, self._in_thread, account_id, node_id, asked, kept, self._decoded
+                self._store, self._in_thread, account_id, node_id, asked, retention, self._decoded
             )
         return [_series(series) for series in found]
 
@@ -79,16 +83,18 @@ class Query(Service):
         """TimeSeries.rank of rpc/picket.thrift. Refused: bad_query."""
         with told():
             asked = msgspec.convert(fields(rank), Rank)
-            kept = retention(self._settings, self._now_ms())
-            found = await run_rank(self._store, self._in_thread, account_id, asked, kept, self._decoded)
+            retention = self._retention(account_id)
+            found = await run_rank(self._store, self._in_thread, account_id, asked, retention, self._decoded)
         return ranked_answer(found)
 
     async def across(self, account_id: str, _context: idl.Context, across: idl.Across) -> idl.Spread:
         """TimeSeries.across of rpc/picket.thrift. Refused: bad_query."""
         with told():
             asked = msgspec.convert(fields(across), Across)
-            kept = retention(self._settings, self._now_ms())
-            found = await run_across(self._store, self._in_thread, account_id, asked, kept, self._decoded)
+            retention = self._retention(account_id)
+            found = await run_across(
+                self._store, self._in_thread, account_id, asked, retention, self._decoded
+            )
         return idl.Spread(**msgspec.structs.asdict(found))
 
     async def latest(self, account_id: str, _context: idl.Context, node_id: str) -> list[idl.CheckState]:

@@ -19,11 +19,12 @@ from twisted.internet.defer import Deferred, succeed
 
 from picket import relational
 from picket.settings import Endpoint, load
-from services.engines import make_store, retention
+from services.engines import make_store
 from tests.ledger import Ledger
 from tests.product import environment
 from timeseries.query import run_query
 from timeseries.question import Query, Series
+from timeseries.retention import kept
 from timeseries.store import DAY_MS, HOUR_MS, SeriesKey, TimeSeriesStore
 
 LOOKS_S = 0.5
@@ -140,11 +141,11 @@ def _at_once(thd_function: Any, *arguments: Any) -> Any:
 
 
 async def _answer(store: TimeSeriesStore, account_id: str, nodes: Sequence[str], now_ms: int) -> Answer:
-    kept = retention(load(), now_ms)
+    retention = kept(load().retention).of(account_id, now_ms)
     query = Query(check=CHECK, start_ms=now_ms - 2 * DAY_MS, end_ms=now_ms + DAY_MS)
     found, due, series = {}, 0, 0
     for node in nodes:
-        found[node] = _by_time(await run_query(store, _at_once, account_id, node, query, kept))
+        found[node] = _by_time(await run_query(store, _at_once, account_id, node, query, retention))
         due += len(await store.due_of(account_id, node))
         series += SeriesKey(account_id, node, CHECK, "") in await store.keys(account_id, node)
     return Answer(found, due, series)

@@ -5,7 +5,8 @@ written is held until the node's commit log is surely on disk.
 """
 
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import cache
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -16,12 +17,13 @@ from timeseries.cql import Access, Cql
 from timeseries.frames import Frame
 from timeseries.hold import HOLD_S, Hold
 from timeseries.marks import MARK_S, SLACK_S, Marks, NodeHour, hours_of
-from timeseries.retention import LATE_DAYS, USUAL, Retention
+from timeseries.retention import LATE_DAYS, USUAL, Kept
 from timeseries.stop import together
 from timeseries.store import (
     DAY_MS,
     FUTURE_MS,
     LATEST_DAYS,
+    NO_ACCOUNTS,
     Hour,
     Level,
     Place,
@@ -53,20 +55,21 @@ class CassandraStore:
         hold_s: float = HOLD_S,
         mark_s: float = MARK_S,
         slack_s: float = SLACK_S,
-        retention: Retention = USUAL,
+        kept: Kept = USUAL,
     ) -> None:
         self._cql = Cql(access, clock)
         self._clock = clock
         self._space = Space(keyspace, access.datacenter, replication)
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
         self._marks = Marks(clock, mark_s, slack_s)
-        self._retention = retention
+        self._kept = kept
+        self._lives_s = cache(kept.lives_s)
 
     async def open(self) -> None:
         """Connect, look at the schema, prepare the statements; raises SchemaMismatch, StoreUnavailable."""
         await self._cql.open()
         check_schema(await look(self._cql.ask, self._space.keyspace), self._space)
-        for name, text in statements(self._space, self._retention).items():
+        for name, text in statements(self._space).items():
             await self._cql.prepare(name, text)
         if self._hold:
             await self._hold.look()
@@ -146,7 +149,8 @@ class CassandraStore:
         node = account_id, node_id
         await self._cql.run("delete_due", *_node(*node))
         today = int(self._clock.seconds() * 1000) // DAY_MS
-        oldest = today - 2 * self._retention.raw_days - LATE_DAYS - 1  # It came late, and is kept since.
+        # It came late, and is kept since.
+        oldest = today - 2 * self._kept.most_days(Level.RAW) - LATE_DAYS - 1
         days = range(oldest, today + 4)
         await self._cql.run_all("delete_day", [(*node, day) for day in days])
         keys = await self.keys(*node)
@@ -154,7 +158,12 @@ class CassandraStore:
             await self._cql.run_all(f"delete:{level.value}", keys)
         await self._cql.run("delete_series", *node)
 
-    async def expire(self, level: Level, before_ms: int) -> int:  # noqa: ARG002 - the interface's
+    async def expire(
+        self,
+        level: Level,  # noqa: ARG002 - the interface's
+        before_ms: int,  # noqa: ARG002
+        accounts: Mapping[str, int] = NO_ACCOUNTS,  # noqa: ARG002
+    ) -> int:
         """Rows expire by themselves."""
         return 0
 
@@ -162,7 +171,8 @@ class CassandraStore:
         """The marks are there before the frames that they tell of, and are not over before these are."""
         hours = hours_of(frames)
         await self._mark(self._marks.due(hours))
-        await self._cql.run_all("insert", map(frame_row, frames))
+        rows = (frame_row(frame, self._lives_s(frame.account_id, Level.RAW)) for frame in frames)
+        await self._cql.run_all("insert", rows)
         await self._mark(self._marks.outlived(hours))
 
     async def _mark(self, marks: dict[NodeHour, int]) -> None:
@@ -176,7 +186,10 @@ class CassandraStore:
             by_level[row.place.level].append(row)
         await self._cql.run_all("add_series", {row.place.series for row in by_level[Level.RAW]})
         for level, some in by_level.items():
-            values = [(*row.place.series, row.place.period_ms, row.data) for row in some]
+            values = [
+                (*series, period_ms, data, self._lives_s(series.account_id, level))
+                for (series, _, period_ms), data in some
+            ]
             await self._cql.run_all(f"put:{level.value}", values)
 
     async def _held(self, write: Callable[[], Awaitable[None]]) -> None:
@@ -209,8 +222,8 @@ def _mark_row(hour: NodeHour, mark: int) -> tuple[str | int, ...]:
     return *_node(account_id, node_id), start_ms, mark, mark
 
 
-def frame_row(frame: Frame) -> tuple[str | int | bytes, ...]:
+def frame_row(frame: Frame, lives_s: int) -> tuple[str | int | bytes, ...]:
     """The values of the statement `insert`."""
     day = frame.time_ms // DAY_MS
     identity = frame.account_id, frame.node_id, day, frame.time_ms, frame.origin
-    return *identity, frame.received_ms, frame.payload
+    return *identity, frame.received_ms, frame.payload, lives_s

@@ -1,15 +1,11 @@
 """The statements on the tables of `timeseries.cassandra_schema`."""
 
 from timeseries.cassandra_schema import ROWS, Space
-from timeseries.retention import LATE_DAYS, Retention
-from timeseries.store import Level
-
-DAY_S = 86_400
 
 STATEMENTS = {
     "insert": (
         "INSERT INTO {keyspace}.frames (account, node, day, time, origin, received, payload) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL {ttl_s}"
+        "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ?"
     ),
     "read": (
         "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
@@ -41,7 +37,7 @@ STATEMENTS = {
 ROW_STATEMENTS = {
     "put": (
         'INSERT INTO {keyspace}.{table} (account, node, "check", key, period, data) '
-        "VALUES (?, ?, ?, ?, ?, ?) USING TTL {ttl_s}"
+        "VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
     ),
     "rows": (
         "SELECT period, data FROM {keyspace}.{table} "
@@ -55,13 +51,11 @@ ROW_STATEMENTS = {
 }
 
 
-def statements(space: Space, retention: Retention) -> dict[str, str]:
-    """Every statement by its name; those on rows as `put:raw`. What is written lives as long as is kept."""
-    seconds = {level: (retention.days(level) + LATE_DAYS) * DAY_S for level in Level}
-    filled = {"keyspace": space.keyspace, "ttl_s": seconds[Level.RAW]}
+def statements(space: Space) -> dict[str, str]:
+    """Every statement by its name; those on rows as `put:raw`."""
+    filled = {"keyspace": space.keyspace}
     found = {name: text.format_map(filled) for name, text in STATEMENTS.items()}
     for level, table in ROWS.items():
-        of_level = filled | {"table": table, "ttl_s": seconds[level]}
         for name, text in ROW_STATEMENTS.items():
-            found[f"{name}:{level.value}"] = text.format_map(of_level)
+            found[f"{name}:{level.value}"] = text.format_map(filled | {"table": table})
     return found

@@ -5,7 +5,7 @@ for all of them. Another writes rows, so that compaction keeps no frame waiting;
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +19,7 @@ from timeseries.frames import Frame
 from timeseries.group import GroupCommit
 from timeseries.hot import HotFrames
 from timeseries.rows import RowsFile
-from timeseries.store import FUTURE_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
+from timeseries.store import FUTURE_MS, NO_ACCOUNTS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
 
 T = TypeVar("T")
 
@@ -112,11 +112,11 @@ class EmbeddedStore:
         await self._run(self._rows_writer, self._rows_written.thd_delete, account_id, node_id, up_to)
         await self._run(self._writer, self._hot.thd_forget, (account_id, node_id), up_to)
 
-    async def expire(self, level: Level, before_ms: int) -> int:
+    async def expire(self, level: Level, before_ms: int, accounts: Mapping[str, int] = NO_ACCOUNTS) -> int:
         """Rows of the level; and segments that have nothing due."""
         first_mark = await self._run(self._reader, self._hot.thd_drop)
         await self._run(self._rows_writer, self._rows_written.thd_forget_passed, first_mark)
-        return await self._run(self._rows_writer, self._rows_written.thd_expire, level, before_ms)
+        return await self._run(self._rows_writer, self._rows_written.thd_expire, level, before_ms, accounts)
 
     async def _commit(self, frames: list[Frame]) -> None:
         if frames:

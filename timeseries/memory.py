@@ -2,13 +2,24 @@
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 
 from twisted.internet.interfaces import IReactorTime
 
 from timeseries.frames import Frame
-from timeseries.store import FUTURE_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
+from timeseries.store import (
+    FUTURE_MS,
+    HOUR_MS,
+    NO_ACCOUNTS,
+    Hour,
+    Level,
+    Place,
+    Row,
+    SeriesKey,
+    Span,
+    shard_of,
+)
 
 Identity = tuple[int, str]
 Node = tuple[str, str]
@@ -106,13 +117,13 @@ class MemoryStore:
         for series, level in [which for which in self._rows if which[0][:2] == (account_id, node_id)]:
             del self._rows[series, level]
 
-    async def expire(self, level: Level, before_ms: int) -> int:
+    async def expire(self, level: Level, before_ms: int, accounts: Mapping[str, int] = NO_ACCOUNTS) -> int:
         """One by one."""
         gone = [
             (rows, period_ms)
-            for (_, its_level), rows in self._rows.items()
+            for (series, its_level), rows in self._rows.items()
             for period_ms in rows
-            if its_level is level and period_ms < before_ms
+            if its_level is level and period_ms < accounts.get(series.account_id, before_ms)
         ]
         for rows, period_ms in gone:
             del rows[period_ms]

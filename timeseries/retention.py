@@ -1,7 +1,10 @@
 """How long rows of each level are kept."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
+import picket.settings
 from timeseries.store import DAY_MS, Level
 
 DAYS = {Level.RAW: 14, Level.FIVE_MINUTES: 120, Level.HOUR: 3 * 366}
@@ -39,5 +42,34 @@ class Retention(NamedTuple):
         return level.period(self.begin_ms(level) - LATE_DAYS * DAY_MS)
 
 
-USUAL = Retention(0)
+class Kept(NamedTuple):
+    """What is kept of every account: `usual` days, or those of its own."""
+
+    usual: Retention = Retention(0)
+    accounts: Mapping[str, Retention] = MappingProxyType({})
+
+    def of(self, account_id: str, now_ms: int = 0) -> Retention:
+        """What is kept of an account."""
+        return self.accounts.get(account_id, self.usual)._replace(now_ms=now_ms)
+
+    def lives_s(self, account_id: str, level: Level) -> int:
+        """How many seconds what is written now is there."""
+        return (self.of(account_id).days(level) + LATE_DAYS) * DAY_MS // 1000
+
+    def most_days(self, level: Level) -> int:
+        """Of any account."""
+        return max(each.days(level) for each in (self.usual, *self.accounts.values()))
+
+
+def kept(settings: picket.settings.Retention) -> Kept:
+    """As the settings say."""
+    usual = settings.model_dump(exclude={"accounts"})
+    accounts = {
+        account_id: Retention(0, **usual | own.model_dump(exclude_none=True))
+        for account_id, own in settings.accounts.items()
+    }
+    return Kept(Retention(0, **usual), accounts)
+
+
+USUAL = Kept()
 """What is kept where nothing else was set."""

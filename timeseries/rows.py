@@ -4,16 +4,25 @@ Everything here runs in the store's threads. A row is one of `timeseries.store.R
 is in `timeseries.rows_schema`.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from timeseries import rows_read, rows_write
 from timeseries.rows_schema import thd_connect
-from timeseries.store import Hour, Level, Place, Row, SeriesKey, Span
+from timeseries.store import NO_ACCOUNTS, Hour, Level, Place, Row, SeriesKey, Span
 
-EXPIRE = "DELETE FROM bundle WHERE level = ? AND period < ? RETURNING members"
+EXPIRE = (
+    "DELETE FROM bundle WHERE level = ? AND period < ? "
+    "AND node NOT IN (SELECT id FROM node WHERE account IN (SELECT value FROM json_each(?))) "
+    "RETURNING members"
+)
+EXPIRE_OF = (
+    "DELETE FROM bundle WHERE level = ? AND period < ? AND node IN (SELECT id FROM node WHERE account = ?) "
+    "RETURNING members"
+)
 DELETED = "SELECT 1 FROM deleted WHERE account = ? AND node = ? AND mark >= ?"
 DELETE = (
     "DELETE FROM bundle WHERE node = (SELECT id FROM node WHERE account = ? AND node = ?)",
@@ -108,9 +117,14 @@ class RowsFile:
         """Nodes whose frames up to a mark are to be read no more: (account, node, mark)."""
         return self._database.execute("SELECT * FROM deleted").fetchall()
 
-    def thd_expire(self, level: Level, before_ms: int) -> int:
-        """Forget the rows of a level that began before; how many. Of much free room, give some back."""
-        gone = self._database.execute(EXPIRE, (level.value, before_ms)).fetchall()
+    def thd_expire(self, level: Level, before_ms: int, accounts: Mapping[str, int] = NO_ACCOUNTS) -> int:
+        """Forget the rows of a level that began before; how many. Of much free room, give some back.
+
+        Of these accounts, those that began before a time of their own.
+        """
+        gone = self._database.execute(EXPIRE, (level.value, before_ms, json.dumps([*accounts]))).fetchall()
+        for account_id, its_before_ms in accounts.items():
+            gone += self._database.execute(EXPIRE_OF, (level.value, its_before_ms, account_id)).fetchall()
         self._give_back()
         return sum(map(_rows_in, gone))
 

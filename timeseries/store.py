@@ -8,9 +8,10 @@ hour of a node is *due* from its first frame until a pass has taken in every fra
 """
 
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple, Protocol, TypeVar
 
 from timeseries.errors import InvalidFrame
@@ -110,6 +111,9 @@ class InThread(Protocol):
         """The function's result."""
 
 
+NO_ACCOUNTS: Mapping[str, int] = MappingProxyType({})
+
+
 class TimeSeriesStore(Protocol):
     """Keeps frames by (account, node, time, origin). Writing the same identity twice is writing it once."""
 
@@ -161,8 +165,11 @@ class TimeSeriesStore(Protocol):
     async def delete(self, account_id: str, node_id: str) -> None:
         """Forget every frame and row of a node."""
 
-    async def expire(self, level: Level, before_ms: int) -> int:
-        """Forget rows whose period began before; how many, or 0 where the store does so by itself."""
+    async def expire(self, level: Level, before_ms: int, accounts: Mapping[str, int] = NO_ACCOUNTS) -> int:
+        """Forget rows whose period began before; how many, or 0 where the store does so by itself.
+
+        Of each of the `accounts` those that began before a time of its own.
+        """
 
 
 def shard_of(node_id: str) -> int:

@@ -18,6 +18,7 @@ from timeseries.cql import Access
 from timeseries.embedded import EmbeddedStore
 from timeseries.frames import Frame
 from timeseries.memory import MemoryStore
+from timeseries.retention import USUAL, Kept
 from timeseries.store import TimeSeriesStore
 
 
@@ -82,6 +83,6 @@ class OnCassandra(StoreContract):
         await migrate(self.access, reactor, Space(keyspace, "datacenter1", 1), str)
         await super().setUp()
 
-    def make_store(self) -> TimeSeriesStore:
+    def make_store(self, kept: Kept = USUAL) -> TimeSeriesStore:
         keyspace = self.cassandra.keyspace
-        return CassandraStore(self.access, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0)
+        return CassandraStore(self.access, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0, kept=kept)

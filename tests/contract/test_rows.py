@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
+from timeseries.retention import LATE_DAYS, Kept, Retention
 from timeseries.store import DAY_MS, HOUR_MS, Hour, Level, Place, Row, SeriesKey, Span, shard_of
 
 
@@ -204,6 +205,27 @@ class TestOnEmbedded(RowContract, OnEmbedded):
 class TestOnCassandra(RowContract, OnCassandra):
     __test__ = True
 
+    async def test_what_is_written_lives_as_long_as_its_account_keeps_it(self) -> None:
+        await self.store.close()
+        days = Retention(0, raw_days=3, five_minutes_days=30)
+        accounts = {self.account: days, "another": Retention(0, raw_days=200)}
+        self.store = self.make_store(Kept(accounts=accounts))
+        await self.store.open()
+        hour_ms = self.this_hour_ms()
+        await self.put(
+            self.row(hour_ms), Row(self.row(hour_ms).place._replace(level=Level.FIVE_MINUTES), b"")
+        )
+        for table, column, kept_days in (
+            ("frames", "payload", 3),
+            ("rows_raw", "data", 3),
+            ("rows_5m", "data", 30),
+        ):
+            ((ttl_s,),) = await cast(Any, self.store)._cql.ask(
+                f"SELECT TTL({column}) FROM {self.cassandra.keyspace}.{table} "
+                f"WHERE account = '{self.account}' ALLOW FILTERING"
+            )
+            assert (kept_days + LATE_DAYS) * 86_400 - 600 < ttl_s <= (kept_days + LATE_DAYS) * 86_400, table
+
     async def test_an_hour_is_due_though_its_mark_was_cleared_while_its_frame_was_written(self) -> None:
         hour_ms = self.this_hour_ms()
         cql = cast(Any, self.store)._cql
@@ -229,3 +251,6 @@ async def expired(test: RowContract) -> None:
     assert await test.store.expire(Level.FIVE_MINUTES, hour_ms) == 0
     assert await test.store.expire(Level.RAW, hour_ms) == 1
     assert await test.store.rows(test.row(0).place.series, Level.RAW, 0, hour_ms + 1) == [test.row(hour_ms)]
+    assert await test.store.expire(Level.RAW, hour_ms + 1, {test.account: hour_ms, "another": 0}) == 0
+    assert await test.store.expire(Level.RAW, 0, {test.account: hour_ms + 1}) == 1
+    assert await test.store.rows(test.row(0).place.series, Level.RAW, 0, hour_ms + 1) == []

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from picket import settings
 from picket.settings import Endpoint, Settings, SettingsError
+from timeseries.retention import kept
+from timeseries.store import Level
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +153,20 @@ def test_frames_may_not_come_later_than_the_values_that_they_join_are_kept(
     monkeypatch.setenv("PICKET_AGENTS__LIMITS__DAYS_BACK", "13")
     settings.load.cache_clear()
     assert settings.load().retention.raw_days == 13
+
+
+def test_an_account_may_keep_its_values_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "picket.toml").write_text("[retention.accounts.a0123456789]\nraw_days = 90\n")
+    found = kept(settings.load().retention)
+    assert [found.of("a0123456789").days(level) for level in Level] == [90, 120, 1098]
+    assert [found.of("a9876543210").days(level) for level in Level] == [14, 120, 1098]
+    assert found.most_days(Level.RAW) == 90
+    (tmp_path / "picket.toml").write_text("[retention.accounts.ours]\nraw_days = 90\n")
+    settings.load.cache_clear()
+    (problem,) = problems()
+    assert problem.startswith("retention.accounts.ours")
+    (tmp_path / "picket.toml").write_text("")
+    monkeypatch.setenv("PICKET_RETENTION__ACCOUNTS", '{"a0123456789": {"raw_days": 13}}')
+    settings.load.cache_clear()
+    (problem,) = problems()
+    assert "values are kept for 13" in problem.replace("\n", " ")

@@ -31,6 +31,9 @@ pytestmark = pytest.mark.django_db
 
 NOW_MS = 20_000 * DAY_MS
 EVERY_S = 30
+OWN_DAYS = 30
+"""That one account keeps raw values."""
+
 NODES = [f"n{number:010x}" for number in range(4 * SHARDS)]
 
 
@@ -70,6 +73,7 @@ class Set:
     def start(self) -> Stats:
         stats = Stats("compact")
         values = {"broker": {"kind": "rabbitmq"}, "compact": {"every_s": EVERY_S, "share": 1}}
+        values |= {"retention": {"accounts": {ACCOUNT: {"raw_days": OWN_DAYS}}}}
         made = Compact(
             reactor=self.reactor,
             bus=cast(Any, self.bus),
@@ -191,9 +195,11 @@ def test_a_database_that_is_away_stops_the_work_and_blames_no_hour(house: Set) -
 
 def test_rows_older_than_is_kept_are_forgotten_by_their_level(house: Set) -> None:
     calls: dict[Level, int] = {}
+    of_account: dict[Level, int] = {}
 
-    async def expire(level: Level, before_ms: int) -> int:
+    async def expire(level: Level, before_ms: int, accounts: dict[str, int]) -> int:
         calls[level] = before_ms
+        of_account[level] = accounts[ACCOUNT]
         return 2
 
     with mock.patch.object(house.store, "expire", expire):
@@ -203,6 +209,9 @@ def test_rows_older_than_is_kept_are_forgotten_by_their_level(house: Set) -> Non
         asked_ms = NOW_MS - (days + LATE_DAYS) * DAY_MS
         assert asked_ms - 31 * DAY_MS <= calls[level] <= asked_ms
         assert level.period(calls[level]) == calls[level]
+    raw, five_minutes = Level.RAW, Level.FIVE_MINUTES
+    assert of_account[raw] - calls[raw] == (DAYS[raw] - OWN_DAYS) * DAY_MS
+    assert of_account[five_minutes] == calls[five_minutes]
 
 
 def deleted(house: Set, node: str, age_s: float) -> Any:

@@ -17,7 +17,7 @@ from tests.timeseries.samples import ACCOUNT, NODE, OTHER_ACCOUNT, measured, res
 from timeseries.compaction import compact
 from timeseries.errors import StoreUnavailable
 from timeseries.memory import MemoryStore
-from timeseries.store import HOUR_MS
+from timeseries.store import DAY_MS, HOUR_MS
 
 
 class AwayStore(MemoryStore):
@@ -46,7 +46,8 @@ class SlowStore(MemoryStore):
 class TestQuery(TestCase):
     async def serve(self, store: MemoryStore) -> Any:
         dispatcher = Dispatcher(cast(Any, reactor), Stats("test"))
-        service = Query(rpc=dispatcher, store=store, reactor=reactor, settings=Settings())
+        settings = Settings.model_validate({"retention": {"accounts": {ACCOUNT: {"raw_days": 90}}}})
+        service = Query(rpc=dispatcher, store=store, reactor=reactor, settings=settings)
         await service.setup()
         self.addCleanup(lambda: Deferred.fromCoroutine(service.stop()))
         return local.connect("TimeSeries", dispatcher)
@@ -145,6 +146,12 @@ class TestQuery(TestCase):
         await self.store.write([measured(self.now_ms, result(user=1.5))])
         assert (await self.timeseries.query(OTHER_ACCOUNT, NODE, self.asked())).columns == []
         assert await self.timeseries.latest(OTHER_ACCOUNT, NODE) == []
+
+    async def test_how_long_an_account_keeps_its_values_decides_what_is_read(self) -> None:
+        start_ms = self.now_ms - 60 * DAY_MS
+        query = self.asked(start_ms=start_ms, end_ms=start_ms + HOUR_MS, max_points=1000)
+        for account_id, expected in ((ACCOUNT, "raw"), (OTHER_ACCOUNT, "5m")):
+            assert (await self.timeseries.query(account_id, NODE, query)).resolution == expected
 
     async def test_a_question_that_makes_no_sense_is_refused(self) -> None:
         for wrong in (self.asked(end_ms=self.now_ms), idl.Query(check="cpu")):

@@ -20,7 +20,7 @@ from django.http import StreamingHttpResponse
 import picket.settings
 from rpc import idl
 from timeseries.question import MAX_RANGE_MS, WIDTH_MS
-from timeseries.retention import Retention
+from timeseries.retention import kept
 from timeseries.store import DAY_MS, HOUR_MS, Level
 from webapp import backend
 from webapp.errors import Refused
@@ -86,11 +86,11 @@ FORMATS: dict[str, tuple[Callable[[Export, int], Iterator[str]], str, str]] = {
 
 def pieces(export: Export, now_ms: int) -> Iterator[tuple[int, int, int]]:
     """(start_ms, end_ms, max_points) of queries that give every value of the finest level that is kept."""
-    retention = Retention(now_ms, **picket.settings.load().retention.model_dump())
+    retention = kept(picket.settings.load().retention).of(export.account_id, now_ms)
     start_ms = export.start_ms
     while start_ms < export.end_ms:
-        kept = (level for level in Level if start_ms >= retention.begin_ms(level))
-        level = next(kept, Level.HOUR)
+        there = (level for level in Level if start_ms >= retention.begin_ms(level))
+        level = next(there, Level.HOUR)
         end_ms = min(export.end_ms, (start_ms // PIECE_MS[level] + 1) * PIECE_MS[level])
         yield start_ms, end_ms, PIECE_MS[level] // WIDTH_MS[level] + 1 if level in WIDTH_MS else 0
         start_ms = end_ms
