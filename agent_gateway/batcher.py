@@ -1,8 +1,9 @@
 """Frames gathered into batches, published one after the other per partition, acknowledged once they are safe.
 
 A partition has one batch under way at most, so that a retry can't change the order of a node's frames; what
-arrives meanwhile is the next batch. Nothing is dropped: a batch that the broker didn't confirm is published
-again until it is, and `watch` hears when too much waits, so that agents are read no further.
+arrives meanwhile is gathered for the next one, for GATHER_S or until it is full. Nothing is dropped: a batch
+that the broker didn't confirm is published again until it is, and `watch` hears when too much waits, so that
+agents are read no further.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ from statslib import Stats
 from timeseries.frames import Frame, encode_batch
 
 BATCH_BYTES = 256 * 1024
-GATHER_S = 0.02
+GATHER_S = 0.05
 WAITING_BYTES = 32 << 20
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -145,19 +146,25 @@ class _Lane:
     def add(self, waiting: _Waiting) -> None:
         self._waiting.append(waiting)
         self._bytes += waiting.size
-        if self._publishing:
-            return
-        if self._bytes >= BATCH_BYTES:
+        if self._is_due():
             self._publish()
-        elif not self._gathering:
-            self._gathering = True
-            self._batcher.later(self._gathered)
+        elif not self._publishing:
+            self._gather()
 
     def drain(self) -> Deferred[None]:
         idle: Deferred[None] = Deferred()
         self._idle.append(idle)
         self._publish()
         return idle
+
+    def _is_due(self) -> bool:
+        """Whether what waits is to wait no longer."""
+        return self._bytes >= BATCH_BYTES or bool(self._idle)
+
+    def _gather(self) -> None:
+        if not self._gathering:
+            self._gathering = True
+            self._batcher.later(self._gathered)
 
     def _gathered(self) -> None:
         self._gathering = False
@@ -172,7 +179,12 @@ class _Lane:
         with correlation.scope():  # Its frames are many agents', so it goes by an id of its own.
             while self._waiting:
                 await self._batcher.publish(self._partition, self._cut())
+                if not self._is_due():
+                    break
         self._publishing = False
+        if self._waiting:
+            self._gather()
+            return
         idle, self._idle = self._idle, []
         for waiter in idle:
             waiter.callback(None)

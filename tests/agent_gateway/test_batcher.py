@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agent_gateway.batcher import BATCH_BYTES, Batcher
+from agent_gateway.batcher import BATCH_BYTES, GATHER_S, Batcher
 from eventframework.errors import BrokerUnavailable
 from statslib import Stats
 from timeseries.frames import Frame, decode_batch
@@ -54,7 +54,7 @@ class BatcherTest(SynchronousTestCase):
     def test_frames_of_a_moment_travel_together_and_are_safe_when_confirmed(self) -> None:
         self.add("1", "2")
         self.assertEqual(self.stream.batches, [])
-        self.clock.advance(0.02)
+        self.clock.advance(GATHER_S)
         self.assertEqual((self.stream.batches, self.safe_origins), ([["1", "2"]], []))
         self.stream.published[0][1].callback(None)
         self.assertEqual(self.safe_origins, ["1", "2"])
@@ -65,7 +65,18 @@ class BatcherTest(SynchronousTestCase):
         self.assertEqual(self.stream.batches, [[f"{number}" for number in range(9)]])
         self.stream.published[0][1].callback(None)
         self.assertEqual(self.safe_origins, [f"{number}" for number in range(9)])
+        self.clock.advance(GATHER_S)
         self.assertEqual(self.stream.batches[1:], [["9"]])
+
+    def test_what_comes_while_a_batch_is_under_way_is_gathered_too(self) -> None:
+        self.add("1")
+        self.clock.advance(GATHER_S)
+        self.add("2")
+        self.stream.published[0][1].callback(None)
+        self.assertEqual(self.stream.batches, [["1"]])
+        self.add("3")
+        self.clock.advance(GATHER_S)
+        self.assertEqual(self.stream.batches, [["1"], ["2", "3"]])
 
     def test_a_full_batch_waits_for_nobody_and_a_larger_frame_travels_alone(self) -> None:
         self.add("1")
@@ -76,13 +87,14 @@ class BatcherTest(SynchronousTestCase):
 
     def test_a_batch_that_is_not_confirmed_is_published_again_before_later_ones(self) -> None:
         self.add("1")
-        self.clock.advance(0.02)
+        self.clock.advance(GATHER_S)
         self.add("2")
         self.stream.published[0][1].errback(BrokerUnavailable("away"))
         self.clock.advance(0.1)
         self.assertEqual(self.stream.batches, [["1"], ["1"]])
         self.assertEqual(self.safe_origins, [])
         self.stream.published[1][1].callback(None)
+        self.clock.advance(GATHER_S)
         self.assertEqual((self.stream.batches[-1], self.safe_origins), (["2"], ["1"]))
 
     def test_too_much_waiting_is_told_and_so_is_its_end(self) -> None:
