@@ -31,7 +31,7 @@ from timeseries.deletion import delete_node
 from timeseries.errors import StoreUnavailable
 from timeseries.retention import kept
 from timeseries.store import SHARDS, Level, TimeSeriesStore
-from webapp.leases.holder import holder
+from webapp.leases.holder import Claim, holder
 
 EXPIRE_S = 600.0
 SLICE_S = 30.0
@@ -68,7 +68,8 @@ class Compact(Service):
         settings: Settings,
     ) -> None:
         self._reactor, self._bus, self._store, self._threads = reactor, bus, store, threads
-        self._stats, self._kept, self._holder = stats, kept(settings.retention), holder(settings)
+        self._stats, self._kept, me = stats, kept(settings.retention), holder(settings)
+        self._claims = [Claim(f"{self.name}/{shard:02}", me, LEASE_MS) for shard in range(SHARDS)]
         asked = settings.compact
         self._thread = PacedThread(reactor, self.name, asked.share)
         self._passes = Passes(
@@ -135,7 +136,7 @@ class Compact(Service):
             await self._passes.look(shard)
             return over()
         finally:
-            await self._threads.run(_thd_give_back, _lease(shard), self._holder)
+            await self._threads.run(self._claims[shard].thd_give_back)
 
     def _once_over(self) -> Callable[[], bool]:
         """Whether the time for a shard has passed, or the service is to stop."""
@@ -154,31 +155,12 @@ class Compact(Service):
             try:
                 ours = await self._take(shard)
             except Exception as error:
-                raise Interrupted(f"whose {_lease(shard)} is cannot be told: {error!r}") from error
+                raise Interrupted(f"whose shard {shard} is cannot be told: {error!r}") from error
             if not ours:
-                raise Interrupted(f"another instance has taken {_lease(shard)}")
+                raise Interrupted(f"another instance has taken shard {shard}")
             confirmed_s = self._reactor.seconds()
 
         return confirm
 
     async def _take(self, shard: int) -> bool:
-        return await self._threads.run(_thd_take, _lease(shard), self._holder)
-
-
-def _lease(shard: int) -> str:
-    return f"{Compact.name}/{shard:02}"
-
-
-# Models can be imported once Django is set up, which is after this module is found; hence the late imports.
-
-
-def _thd_take(name: str, holder: str) -> bool:
-    from webapp.leases.lease import thd_take
-
-    return thd_take(name, holder, LEASE_MS) is not None
-
-
-def _thd_give_back(name: str, holder: str) -> None:
-    from webapp.leases.lease import thd_give_back
-
-    thd_give_back(name, holder)
+        return await self._threads.run(self._claims[shard].thd_take)

@@ -25,7 +25,7 @@ from services.base import Service
 from services.rounds import Rounds
 from services.threads import DjangoThreads
 from statslib import Stats
-from webapp.leases.holder import holder
+from webapp.leases.holder import Claim, holder
 from webapp.outbox import waking
 from webapp.outbox.held import Held
 
@@ -58,7 +58,7 @@ class Outbox(Service):
         topology: Topology,
     ) -> None:
         self._reactor, self._bus, self._threads, self._stats = reactor, bus, threads, stats
-        self._holder = holder(settings)
+        self._claim = Claim(self.name, holder(settings), LEASE_MS)
         self._taken = {taken.event.topic for taken in topology.subscriptions if taken.queue.durable}
         self._held = Held(reactor)
         self._settled: list[int] = []
@@ -85,7 +85,7 @@ class Outbox(Service):
         self._deaf()
         try:
             await self._rounds.stop(DRAIN_S)
-            await self._threads.run(_thd_leave, self._holder, self._settled)
+            await self._threads.run(_thd_leave, self._claim, self._settled)
         except Exception as error:  # noqa: BLE001 - what is left behind is published again
             self._log.warn("the outbox was not left in order: {error!r}", error=error)
 
@@ -105,7 +105,7 @@ class Outbox(Service):
         now, settled = self._reactor.seconds(), self._settled
         measure = now - self._measured >= MEASURE_S
         rows, backlog = await self._threads.run(
-            _thd_look, self._holder, settled, self._held.waiting(), measure
+            _thd_look, self._claim, settled, self._held.waiting(), measure
         )
         self._settled = []
         self._holds = rows is not None
@@ -159,20 +159,18 @@ class Outbox(Service):
 
 
 def _thd_look(
-    holder: str, settled: list[int], held: list[str], measure: bool
+    claim: Claim, settled: list[int], held: list[str], measure: bool
 ) -> "tuple[list[Row] | None, Backlog | None]":
-    from webapp.leases.lease import thd_take
     from webapp.outbox import relay
 
     relay.thd_settle(settled)
-    if thd_take(Outbox.name, holder, LEASE_MS) is None:
+    if not claim.thd_take():
         return None, None
     return relay.thd_oldest(BATCH, held), relay.thd_backlog() if measure else None
 
 
-def _thd_leave(holder: str, settled: list[int]) -> None:
-    from webapp.leases.lease import thd_give_back
+def _thd_leave(claim: Claim, settled: list[int]) -> None:
     from webapp.outbox.relay import thd_settle
 
     thd_settle(settled)
-    thd_give_back(Outbox.name, holder)
+    claim.thd_give_back()

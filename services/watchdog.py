@@ -24,7 +24,7 @@ from services.base import Service
 from services.periodic import Periodic
 from services.threads import DjangoThreads
 from statslib import Stats
-from webapp.leases.holder import holder
+from webapp.leases.holder import Claim, holder
 
 if TYPE_CHECKING:
     from webapp.operations.judge import Sight
@@ -67,7 +67,7 @@ class Watchdog(Service):
         self._enabled = frozenset(enabled) | frozenset(ENTRANCES)
         self._most_lag = settings.watchdog.lag
         self._me = socket.gethostname(), os.getpid()
-        self._holder = holder(settings)
+        self._claim = Claim(self.name, holder(settings), LEASE_MS)
         self._heard: dict[tuple[str, str], Heard] = {}
         self._own_ms = self._since_ms = 0
         self._looks = 0
@@ -96,7 +96,7 @@ class Watchdog(Service):
         await self._count_dead_letters()
         heard, self._heard = self._heard, {}
         try:
-            changes = await self._threads.run(_thd_look, self._holder, list(heard.values()), self._sight())
+            changes = await self._threads.run(_thd_look, self._claim, list(heard.values()), self._sight())
         except Exception as error:  # noqa: BLE001 - the database is away: the next look makes up for it
             self._heard = heard | self._heard
             self._stats.increment("looks_failed")
@@ -108,7 +108,7 @@ class Watchdog(Service):
     async def stop(self) -> None:
         """Let another watchdog go on."""
         try:
-            await self._threads.run(_thd_leave, self._holder)
+            await self._threads.run(self._claim.thd_give_back)
         except Exception as error:  # noqa: BLE001 - then it goes on when the lease is over
             self._log.warn("the lease was not given back: {error!r}", error=error)
 
@@ -148,17 +148,10 @@ class Watchdog(Service):
 # Models can be imported once Django is set up, which is after this module is found; hence the late imports.
 
 
-def _thd_look(holder: str, heard: "list[Heard]", sight: "Sight | None") -> "list[Change]":
+def _thd_look(claim: Claim, heard: "list[Heard]", sight: "Sight | None") -> "list[Change]":
     """Nothing, while another watchdog has the lease."""
-    from webapp.leases.lease import thd_take
     from webapp.operations.watch import thd_watch
 
-    if thd_take(Watchdog.name, holder, LEASE_MS) is None:
+    if not claim.thd_take():
         return []
     return thd_watch(heard, sight)
-
-
-def _thd_leave(holder: str) -> None:
-    from webapp.leases.lease import thd_give_back
-
-    thd_give_back(Watchdog.name, holder)

@@ -48,11 +48,11 @@ class Threads:
         self.error: Exception | None = None
         self.left = False
 
-    async def run(self, thd_function: Any, holder: str, *asked: Any) -> list[Change]:
-        if thd_function.__name__ == "_thd_leave":
+    async def run(self, thd_function: Any, *arguments: Any) -> list[Change]:
+        if thd_function.__name__ == "thd_give_back":
             self.left = True
             return []
-        heard, sight = asked
+        _claim, heard, sight = arguments
         self.asked.append((heard, sight))
         if self.error:
             raise self.error
