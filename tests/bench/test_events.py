@@ -1,29 +1,18 @@
 """`python -m bench events`, small, on a RabbitMQ of its own; and what its figures are made of."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from bench.events import BARE, MEMORY, OURS, Measured, figures
 from bench.turns import turns
-
-CHECKOUT = Path(__file__).parents[2]
+from tests.bench.command import bench
 
 
 @pytest.mark.usefixtures("rabbitmq_url")  # Not used: left out where there is no RabbitMQ to be started.
 def test_a_small_run_loses_nothing_and_prints_its_figures_last() -> None:
     sizes = ["--rounds", "1", "--events", "200", "--batches", "20", "--rate", "100", "--seconds", "0.5"]
-    run = subprocess.run(
-        [sys.executable, "-m", "bench", "events", *sizes],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    run = bench("events", *sizes)
     assert run.returncode == 0, run.stderr
     printed = json.loads(run.stdout.splitlines()[-1])
     assert printed.pop("lost") == 0

@@ -1,23 +1,13 @@
 """`python -m bench ingest`, small and without peers, on the real `picket up`."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.bench.command import bench
 
 
 def test_a_small_run_loses_no_frame_and_prints_its_figures_last() -> None:
     sizes = ["--nodes", "4", "--frames", "50", "--rounds", "1"]
-    run = subprocess.run(
-        [sys.executable, "-m", "bench", "ingest", "--peers", "none", *sizes],
-        cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=100,
-    )
+    run = bench("ingest", "--peers", "none", *sizes)
     assert run.returncode == 0, run.stderr
     figures = json.loads(run.stdout.splitlines()[-1])
     assert figures["lost"] == 0
@@ -26,7 +16,6 @@ def test_a_small_run_loses_no_frame_and_prints_its_figures_last() -> None:
 
 
 def test_an_unknown_peer_is_one_clear_line() -> None:
-    command = [sys.executable, "-m", "bench", "ingest", "--peers", "graphite"]
-    run = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=30)
+    run = bench("ingest", "--peers", "graphite")
     assert run.returncode == 1
     assert run.stderr.strip() == "bench: no such peer: graphite; there are victoriametrics, carbon"

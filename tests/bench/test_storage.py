@@ -1,8 +1,6 @@
 """`python -m bench record` and `storage`, small."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +10,8 @@ from bench.errors import BenchError
 from bench.points import INTERVAL_MS
 from bench.recording import EPOCH_MS, laid, read
 from bench.storage import disk_figures, disk_table, made_up
+from tests.bench.command import bench
 from timeseries.frames import decode_payload, encode_batch
-
-CHECKOUT = Path(__file__).parents[2]
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=100,
-    )  # fmt: skip
 
 
 def test_what_was_recorded_is_measured_beside_what_is_made_up(tmp_path: Path) -> None:
