@@ -1,4 +1,4 @@
-"""RabbitMQ's queue of dead letters: what a letter carries in its headers, and walking them."""
+"""RabbitMQ's queue of dead letters: what a letter carries, and how they are looked at, replayed, dropped."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +8,7 @@ from pika import BasicProperties
 from eventframework.amqp import ANSWER_S
 from eventframework.broker import DeadLetter
 from eventframework.clock import Clock, within
+from eventframework.errors import PublishRefused
 from eventframework.topology import DEAD
 from eventframework.translate import translating
 
@@ -45,8 +46,70 @@ def letter_of(properties: BasicProperties, body: bytes) -> DeadLetter:
 Visit = Callable[[DeadLetter], Awaitable[bool]]
 
 
-async def walk(channel: Any, clock: Clock, visit: Visit) -> None:
-    """Call `visit` with each letter there is now, the oldest first, until it raises StopWalk or an error.
+class DeadLetters:
+    """All of them, or those of one id; `new_channel` opens one of pika's Twisted channels for each walk."""
+
+    def __init__(self, new_channel: Callable[[], Awaitable[Any]], clock: Clock) -> None:
+        self._new_channel, self._clock = new_channel, clock
+
+    async def oldest(self, limit: int, letter_id: str | None) -> list[DeadLetter]:
+        """So many of the oldest: taken, and put back."""
+        letters: list[DeadLetter] = []
+
+        async def note(letter: DeadLetter) -> bool:
+            letters.append(letter)
+            if len(letters) >= limit:
+                raise _StopWalk
+            return False
+
+        await self._walk(letter_id, note)
+        return letters
+
+    async def replay(self, publish: Callable[[str, bytes], Awaitable[None]], letter_id: str | None) -> int:
+        """Publish each to its queue, and acknowledge it; raises PublishRefused where some stay dead."""
+        replayed = 0
+        refused: list[str] = []
+
+        async def publish_again(letter: DeadLetter) -> bool:
+            nonlocal replayed
+            try:
+                await publish(letter.queue, letter.body)
+            except PublishRefused as error:
+                refused.append(f"{letter.queue}: {error}")
+                return False
+            replayed += 1
+            return True
+
+        await self._walk(letter_id, publish_again)
+        if refused:
+            raise PublishRefused(f"{len(refused)} of {replayed + len(refused)} stay dead: {refused[0]}")
+        return replayed
+
+    async def drop(self, letter_id: str | None) -> int:
+        """Acknowledge each."""
+        dropped = 0
+
+        async def acknowledge(_: DeadLetter) -> bool:
+            nonlocal dropped
+            dropped += 1
+            return True
+
+        await self._walk(letter_id, acknowledge)
+        return dropped
+
+    async def _walk(self, letter_id: str | None, visit: Visit) -> None:
+        async def visit_wanted(letter: DeadLetter) -> bool:
+            return letter_id in (None, letter.id) and await visit(letter)
+
+        await _walk(await self._new_channel(), self._clock, visit_wanted)
+
+
+class _StopWalk(Exception):
+    """No more letters are wanted."""
+
+
+async def _walk(channel: Any, clock: Clock, visit: Visit) -> None:
+    """Call `visit` with each letter there is now, the oldest first, until it raises _StopWalk or an error.
 
     A letter of which it says True is gone for good; the others are put back. All are held before the first is
     visited, because RabbitMQ keeps no order of what was put back. `channel` is one of pika's Twisted
@@ -60,7 +123,7 @@ async def walk(channel: Any, clock: Clock, visit: Visit) -> None:
                 if await visit(held[tag]):
                     channel.basic_ack(tag)
                     del held[tag]
-        except StopWalk:
+        except _StopWalk:
             pass
         finally:
             if channel.is_open:
@@ -81,7 +144,3 @@ async def _leave(channel: Any, clock: Clock, kept: list[int]) -> None:
     closed = channel.on_closed.addErrback(lambda _: None)
     channel.close()
     await within(clock, ANSWER_S, closed, "close")
-
-
-class StopWalk(Exception):
-    """No more letters are wanted."""

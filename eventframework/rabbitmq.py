@@ -10,9 +10,9 @@ from eventframework.amqp import Channel
 from eventframework.broker import DeadLetter, Delivery, Hook, Stamp
 from eventframework.clock import Reactor
 from eventframework.connection import Link
-from eventframework.dead import StopWalk, Visit, walk
+from eventframework.dead import DeadLetters
 from eventframework.declare import topology_steps
-from eventframework.errors import BrokerUnavailable, EventError, PublishRefused
+from eventframework.errors import BrokerUnavailable, EventError
 from eventframework.hooks import Hooks
 from eventframework.publisher import Publisher
 from eventframework.rabbitmq_consumer import RabbitConsumer, stamped
@@ -53,6 +53,7 @@ class RabbitBroker:
         self._consuming = Link(
             urls, reactor, f"{name} consumes", self._consume_up, self._consume_down, self._changed
         )
+        self._dead = DeadLetters(self._consuming.twisted_channel, reactor)
         self._stats = stats or Stats("broker")
         self._stats.gauge("publishers_blocked", lambda: int(self._blocked))
         self._stats.gauge("publishes_under_way", lambda: len(self._publisher or ()))
@@ -131,54 +132,15 @@ class RabbitBroker:
 
     async def dead_letters(self, limit: int = 100, letter_id: str | None = None) -> list[DeadLetter]:
         """The oldest dead letters, or those of one id: taken, and put back."""
-        letters: list[DeadLetter] = []
-
-        async def note(letter: DeadLetter) -> bool:
-            letters.append(letter)
-            if len(letters) >= limit:
-                raise StopWalk
-            return False
-
-        await self._walk(letter_id, note)
-        return letters
+        return await self._dead.oldest(limit, letter_id)
 
     async def replay(self, letter_id: str | None = None) -> int:
         """Publish them to their queues, each acknowledged at the confirm."""
-        replayed = 0
-        refused: list[str] = []
-
-        async def publish(letter: DeadLetter) -> bool:
-            nonlocal replayed
-            try:
-                await self.publish("", letter.queue, letter.body)
-            except PublishRefused as error:
-                refused.append(f"{letter.queue}: {error}")
-                return False
-            replayed += 1
-            return True
-
-        await self._walk(letter_id, publish)
-        if refused:
-            raise PublishRefused(f"{len(refused)} of {replayed + len(refused)} stay dead: {refused[0]}")
-        return replayed
+        return await self._dead.replay(lambda queue, body: self.publish("", queue, body), letter_id)
 
     async def drop(self, letter_id: str | None = None) -> int:
         """Acknowledge them."""
-        dropped = 0
-
-        async def acknowledge(_: DeadLetter) -> bool:
-            nonlocal dropped
-            dropped += 1
-            return True
-
-        await self._walk(letter_id, acknowledge)
-        return dropped
-
-    async def _walk(self, letter_id: str | None, visit: Visit) -> None:
-        async def visit_wanted(letter: DeadLetter) -> bool:
-            return letter_id in (None, letter.id) and await visit(letter)
-
-        await walk(await self._consuming.twisted_channel(), self.clock, visit_wanted)
+        return await self._dead.drop(letter_id)
 
     @property
     def _blocked(self) -> bool:
