@@ -9,10 +9,12 @@ import orjson
 
 from bench.points import INTERVAL_MS, Row, payload, results, values
 from timeseries.collect import Which, collect
+from timeseries.columns import Columns
+from timeseries.compaction import FINE_SLOTS
 from timeseries.frames import Frame
-from timeseries.rolling import coarsen, roll
-from timeseries.rollup_rows import encode_rollup
-from timeseries.rollups import FINE_MS
+from timeseries.hours import pack_hour
+from timeseries.rolling import coarsen_all, roll, roll_all
+from timeseries.rollup_rows import MOST_HOURS, encode_rollup, replace_hour
 from timeseries.store import DAY_MS, HOUR_MS, Level, Place, SeriesKey
 from timeseries.store import Row as StoredRow
 
@@ -114,11 +116,26 @@ def hour_rows(measured: Sequence[Measured], wanted: Sequence[Which]) -> Iterator
     """The hourly rollups of a month (UTC) of a node: bit for bit what a pass an hour makes of the same."""
     collected = collect([bare_frame(each, wanted) for each in measured])
     first_ms = measured[0].time_ms // HOUR_MS * HOUR_MS
-    slots = (measured[-1].time_ms - first_ms) // FINE_MS + 1
     for which, columns in collected.series.items():
-        rollup = coarsen(roll(columns, first_ms, FINE_MS, slots), HOUR_MS)
-        series = SeriesKey(ACCOUNT, name_of(measured[0].node), *which)
-        yield StoredRow(Place(series, Level.HOUR, Level.HOUR.period(first_ms)), encode_rollup(rollup))
+        place = Place(
+            SeriesKey(ACCOUNT, name_of(measured[0].node), *which), Level.HOUR, Level.HOUR.period(first_ms)
+        )
+        yield StoredRow(place, _hour_row(columns, first_ms))
+
+
+def _hour_row(columns: Columns, first_ms: int) -> bytes:
+    hours = int(columns.times[-1] - first_ms) // HOUR_MS + 1
+    ends = Level.HOUR.period(first_ms) != Level.HOUR.period(first_ms + hours * HOUR_MS)
+    packed = hours if ends else hours - hours % MOST_HOURS
+    row = encode_rollup(roll(columns, first_ms, HOUR_MS, packed)) if packed else None
+    for start_ms in range(first_ms + packed * HOUR_MS, first_ms + hours * HOUR_MS, HOUR_MS):
+        sheets = coarsen_all(
+            roll_all([columns.between(start_ms, start_ms + HOUR_MS)], start_ms, FINE_SLOTS), FINE_SLOTS
+        )
+        (parts,) = pack_hour(sheets, start_ms // HOUR_MS, 1)
+        row = replace_hour(row, HOUR_MS, start_ms, parts, pack=False)
+    assert row is not None
+    return row
 
 
 def bare_frame(measured: Measured, wanted: Sequence[Which]) -> Frame:

@@ -5,6 +5,7 @@ that is repeated, or that finds the frames of another, makes the same rows.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from twisted.logger import Logger
@@ -13,10 +14,11 @@ from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import Collected, Which, collect
 from timeseries.columns import Columns, merge
 from timeseries.errors import DamagedBlock
+from timeseries.hours import pack_hour
 from timeseries.question import WIDTH_MS
-from timeseries.rolling import Sheet, coarsen_all, roll, roll_all, rollups_of
-from timeseries.rollup_rows import decode_rollup, encode_rollup
-from timeseries.rollups import FINE_MS, Rollup, replace_slots
+from timeseries.rolling import Sheet, coarsen_all, roll, roll_all
+from timeseries.rollup_rows import replace_hour
+from timeseries.rollups import FINE_MS, Rollup
 from timeseries.store import HOUR_MS, Hour, InThread, Level, Place, Row, SeriesKey, TimeSeriesStore
 
 FINE_SLOTS = HOUR_MS // FINE_MS
@@ -109,17 +111,13 @@ def _replaced(
     hour: Hour, level: Level, places: Sequence[Place], sheets: Sequence[Sheet], there: Mapping[Place, bytes]
 ) -> Iterator[Row]:
     """The rows of a level with the slots of the hour replaced; the sheets have these of all series."""
-    width_ms = WIDTH_MS[level]
-    for place, rollup in zip(places, rollups_of(sheets, width_ms, len(places)), strict=True):
-        old = _decoded(there.get(place), width_ms)
-        yield Row(place, encode_rollup(replace_slots(old, rollup, hour.start_ms, HOUR_MS // width_ms)))
-
-
-def _decoded(row: bytes | None, width_ms: int) -> Rollup:
-    if row is None:
-        return Rollup(width_ms, {})
-    try:
-        return decode_rollup(row)
-    except DamagedBlock as error:
-        _log.error("a damaged rollup is begun anew: {error}", error=error)
-        return Rollup(width_ms, {})
+    start_ms, width_ms = hour.start_ms, WIDTH_MS[level]
+    is_last = level.period(start_ms) != level.period(start_ms + HOUR_MS)
+    packed = pack_hour(sheets, start_ms // width_ms, len(places))
+    for place, parts in zip(places, packed, strict=True):
+        change = partial(replace_hour, width_ms=width_ms, hour_ms=start_ms, parts=parts, pack=is_last)
+        try:
+            yield Row(place, change(there.get(place)))
+        except DamagedBlock as error:
+            _log.error("a damaged rollup is begun anew: {error}", error=error)
+            yield Row(place, change(None))

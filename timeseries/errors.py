@@ -3,7 +3,7 @@
 TimeSeriesError
 ├── InvalidFrame          the payload does not fit the frame's schema; sending it again will not help
 ├── InvalidQuery          the question makes no sense (end before start, no metrics, …)
-├── DamagedBlock          stored bytes are not what was written, or of a later version; none of them is used
+├── DamagedBlock          stored bytes are not what was written, or of another version; none of them is used
 └── StoreUnavailable      the store did not answer in time or refused; trying again may help
     └── SchemaMismatch    the store's tables are not as this code needs them, until a command is run
 """

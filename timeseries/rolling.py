@@ -17,7 +17,7 @@ Metric = tuple[int, str]
 
 
 class Sheet(NamedTuple):
-    """Metrics, of any series, that have values in the same slots: the rest are matrices, a row a metric."""
+    """Metrics, of any series, that have as many values in the same slots; a row each of the other fields."""
 
     metrics: Sequence[Metric]
     slots: Slots
@@ -68,11 +68,15 @@ def roll(columns: Columns, start_ms: int, width_ms: int, slots: int) -> Rollup:
 def coarsen(fine: Rollup, width_ms: int) -> Rollup:
     """The same in wider slots; raises ValueError unless the width is a multiple."""
     check_width(width_ms, fine.width_ms)
-    alike: dict[bytes, list[str]] = {}
-    for name, slots in fine.metrics.items():
-        alike.setdefault(slots.slots.tobytes(), []).append(name)
-    sheets = (_sheet(names, [fine.metrics[name] for name in names]) for names in alike.values())
-    return rollups_of(coarsen_all(sheets, width_ms // fine.width_ms), width_ms, 1)[0]
+    return rollups_of(coarsen_all(sheets_of(fine), width_ms // fine.width_ms), width_ms, 1)[0]
+
+
+def sheets_of(rollup: Rollup) -> list[Sheet]:
+    """The sheets of one series, which has number 0; metrics in order."""
+    alike: dict[tuple[bytes, bytes], list[str]] = {}
+    for name, slots in rollup.metrics.items():
+        alike.setdefault((slots.slots.tobytes(), slots.counts.tobytes()), []).append(name)
+    return [_sheet(names, [rollup.metrics[name] for name in names]) for names in alike.values()]
 
 
 def _slots_of(times: Times, start_ms: int, end_ms: int) -> Rows:

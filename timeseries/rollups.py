@@ -30,7 +30,7 @@ class Slots(NamedTuple):
     counts: Rows
     kinds: Kinds
 
-    def of(self, chosen: NDArray[np.bool_] | slice) -> "Slots":
+    def of(self, chosen: NDArray[np.bool_ | np.intp] | slice) -> "Slots":
         """Those slots only."""
         return Slots(
             self.slots[chosen],
@@ -70,7 +70,12 @@ def joined_rollups(rollups: Sequence[Rollup]) -> Rollup:
     """One of several, at least one, that follow one another in time and have the same width."""
     names = sorted({name for rollup in rollups for name in rollup.metrics})
     parts = {name: [rollup.metrics[name] for rollup in rollups if name in rollup.metrics] for name in names}
-    return Rollup(rollups[0].width_ms, {name: _chained(parts[name]) for name in names})
+    return Rollup(rollups[0].width_ms, {name: chained(parts[name]) for name in names})
+
+
+def chained(parts: Sequence[Slots]) -> Slots:
+    """Those of one metric, in order, one after the other."""
+    return Slots(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 NONE = Slots(*(np.empty(0, dtype) for dtype in (np.int64, float, float, float, np.int64, np.uint8)))
@@ -84,8 +89,4 @@ def check_width(start_ms: int, width_ms: int) -> None:
 
 def _spliced(old: Slots, new: Slots, first: int, last: int) -> Slots:
     within = (new.slots >= first) & (new.slots < last)
-    return _chained([old.of(old.slots < first), new.of(within), old.of(old.slots >= last)])
-
-
-def _chained(parts: Sequence[Slots]) -> Slots:
-    return Slots(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+    return chained([old.of(old.slots < first), new.of(within), old.of(old.slots >= last)])

@@ -2,7 +2,7 @@
 
     "P" KIND VERSION CRC32(4 bytes, of all the rest) msgpack
 
-KIND is a letter, VERSION one byte.
+KIND is a letter, VERSION one byte, for each kind its own.
 """
 
 import zlib
@@ -14,26 +14,26 @@ from timeseries.errors import DamagedBlock
 
 T = TypeVar("T")
 
-VERSION = 1
 HEAD_BYTES = 7
 
 _packer = msgspec.msgpack.Encoder()
 
 
-def seal(kind: bytes, content: msgspec.Struct) -> bytes:
+def seal(kind: bytes, content: msgspec.Struct, version: int = 1) -> bytes:
     """The bytes of `content`, under a kind of one letter."""
-    head, body = b"P" + kind + bytes([VERSION]), _packer.encode(content)
+    head, body = b"P" + kind + bytes([version]), _packer.encode(content)
     return head + zlib.crc32(head + body).to_bytes(4, "big") + body
 
 
-def unseal(kind: bytes, sealed: bytes, decoder: msgspec.msgpack.Decoder[T]) -> T:
-    """The content that was sealed; raises DamagedBlock, also for a later version than this code knows."""
+def unseal(kind: bytes, sealed: bytes, decoder: msgspec.msgpack.Decoder[T], version: int = 1) -> T:
+    """The content that was sealed; raises DamagedBlock, also for another version than this one."""
     head, checksum, body = sealed[:3], sealed[3:HEAD_BYTES], sealed[HEAD_BYTES:]
     if head[:2] != b"P" + kind or zlib.crc32(head + body).to_bytes(4, "big") != checksum:
         raise DamagedBlock(f"{len(sealed)} bytes are damaged, or no block of kind {kind.decode()}")
-    if head[2] != VERSION:
+    if head[2] != version:
         raise DamagedBlock(
-            f"the block has version {head[2]}, and this Picket knows version {VERSION}: update it"
+            f"a block of kind {kind.decode()} has version {head[2]}, and this Picket knows version {version}"
+            + (": update it" if head[2] > version else " and no older ones")
         )
     try:
         return decoder.decode(body)

@@ -21,6 +21,7 @@ from timeseries.memory import MemoryStore
 from timeseries.query import run_query
 from timeseries.question import Query, Series
 from timeseries.retention import Retention
+from timeseries.rollup_rows import decode_rollup, encode_rollup
 from timeseries.rollups import FINE_MS
 from timeseries.store import DAY_MS, HOUR_MS, Level, Place, SeriesKey, TimeSeriesStore
 
@@ -203,3 +204,18 @@ class CompactionTest(TestCase):
         passed = await compact(store, at_once, hour)
         assert (passed.frames, passed.points, passed.unreadable) == (6, 10, 1)
         assert passed.row_bytes > 0
+
+    async def test_the_last_hour_of_a_day_or_month_packs_its_row(self) -> None:
+        last_ms = Level.HOUR.period(START + 31 * DAY_MS) - HOUR_MS
+        for hour_ms, packed in (
+            (last_ms, (True, True)),
+            (last_ms - DAY_MS, (True, False)),
+            (START, (False, False)),
+        ):
+            store = MemoryStore(Clock())
+            await store.write([measured(hour_ms + n, result(user=n * n), origin=f"a:{n}") for n in range(5)])
+            await passes(store)
+            series = SeriesKey(ACCOUNT, NODE, "cpu", "")
+            levels = (Level.FIVE_MINUTES, Level.HOUR)
+            rows = await store.find([Place(series, level, level.period(hour_ms)) for level in levels])
+            assert tuple(row.data == encode_rollup(decode_rollup(row.data)) for row in rows) == packed

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from timeseries.collect import collect
 from timeseries.columns import FLOAT, INT, RATE, Columns, merge
 from timeseries.errors import DamagedBlock
 from timeseries.frames import Frame
-from timeseries.rolling import coarsen, roll
-from timeseries.rollup_rows import decode_rollup, encode_rollup
+from timeseries.hours import pack_hour
+from timeseries.rolling import coarsen, coarsen_all, roll, roll_all
+from timeseries.rollup_rows import decode_rollup, encode_rollup, replace_hour
 from timeseries.rollups import FINE_MS, Rollup, joined_rollups, replace_slots
 
 DAY_MS = 24 * HOUR_MS
@@ -145,10 +148,10 @@ def test_slots_without_values_take_no_room() -> None:
 class Compacted:
     """What passes make of frames: blocks by hour, a row of fine slots and a row of coarse ones, as bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, packs: Callable[[], bool]) -> None:
         self.blocks: dict[tuple[Which, int], bytes] = {}
-        self.fine: dict[Which, bytes] = {}
-        self.coarse: dict[Which, bytes] = {}
+        self.rows: dict[tuple[Which, int], bytes] = {}
+        self._packs = packs
 
     def take(self, frames: list[Frame]) -> None:
         """One pass, over the hours of these frames."""
@@ -160,23 +163,32 @@ class Compacted:
         block = self.blocks.get((which, start_ms))
         merged = merge(decode_block(block), columns) if block else columns
         self.blocks[which, start_ms] = encode_block(merged)
-        fine = roll(merged, start_ms, FINE_MS, 12)
-        for kept, new in ((self.fine, fine), (self.coarse, coarsen(fine, HOUR_MS))):
-            old = decode_rollup(kept[which]) if which in kept else Rollup(new.width_ms, {})
-            kept[which] = encode_rollup(replace_slots(old, new, start_ms, HOUR_MS // new.width_ms))
+        fine = roll_all([merged], start_ms, 12)
+        for sheets, width_ms in ((fine, FINE_MS), (coarsen_all(fine, 12), HOUR_MS)):
+            (parts,) = pack_hour(sheets, start_ms // width_ms, 1)
+            old = self.rows.get((which, width_ms))
+            row = replace_hour(old, width_ms, start_ms, parts, pack=self._packs())
+            self.rows[which, width_ms] = row
+
+    def rollups(self) -> dict[tuple[Which, int], Any]:
+        """What is in the rows."""
+        return {place: plain_rollup(decode_rollup(row)) for place, row in self.rows.items()}
 
 
 @given(st.data())
-@settings(max_examples=40, deadline=None)
-def test_lateness_duplicates_and_any_passes_end_in_the_same_bytes(data: st.DataObject) -> None:
+@settings(max_examples=60, deadline=None)
+def test_lateness_duplicates_and_any_passes_end_in_the_same_slots(data: st.DataObject) -> None:
     written = data.draw(frames(within_ms=3 * HOUR_MS))
-    clean, messy = Compacted(), Compacted()
+    clean, messy = Compacted(lambda: True), Compacted(lambda: data.draw(st.booleans()))
     clean.take(written)
     sent = data.draw(st.permutations(written * 3))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=5)))
     for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
         messy.take(sent[start:end])
-    assert (messy.blocks, messy.fine, messy.coarse) == (clean.blocks, clean.fine, clean.coarse)
+    assert messy.blocks == clean.blocks
+    assert messy.rollups() == clean.rollups()
+    for place, row in messy.rows.items():
+        assert encode_rollup(decode_rollup(row)) == encode_rollup(decode_rollup(clean.rows[place]))
 
 
 def test_an_hour_of_ten_second_values_rolls_up_to_what_python_reckons() -> None:
