@@ -25,6 +25,7 @@ from eventframework.policy import Policy
 from picket import correlation
 from picket.settings import Endpoint, Limits
 from statslib import Stats
+from timeseries.layouts import Layouts
 
 BACKLOG = 4096
 DRAIN_S = 2.0
@@ -54,6 +55,7 @@ class Gateway:
     ) -> None:
         self.limits, self.directory, self.stats = limits, directory, stats
         self.batcher = Batcher(clock, bus.stream("results"), stats, self._hold_all)
+        self.layouts = Layouts()
         self._clock, self._bus, self._gateway_id = clock, bus, gateway_id
         self._sessions: dict[Connection, Session] = {}
         self._strangers: Counter[str] = Counter()

@@ -17,7 +17,8 @@ from rpc import idl
 from rpc.errors import Refused, Unavailable
 from statslib import Stats
 from timeseries.errors import InvalidFrame
-from timeseries.frames import Bounds, Frame, FrameBody, decode_payload, layout_of
+from timeseries.frames import Bounds, Frame
+from timeseries.layouts import Layouts, Read, Reader
 
 DAY_MS = 86_400_000
 ORIGIN = "a:"
@@ -42,6 +43,7 @@ class House(Protocol):
     limits: Limits
     directory: Directory
     batcher: Batcher
+    layouts: Layouts
     stats: Stats
 
     def now(self) -> float:
@@ -63,6 +65,8 @@ class Session:
         self._house = house
         self._in_flight = 0
         self._this_second = 0
+        self._reader = Reader(house.layouts)
+        self._bounds = Bounds(house.limits.metrics, house.limits.text_bytes)
         self._came_ms = 0
         self._came: list[Frame] = []
         self._counted = 0
@@ -166,13 +170,25 @@ class Session:
         if not self._came:
             self._came_ms = int(self._house.now() * 1000)
         try:
-            body = _body_of(message.payload, encoding, self._came_ms, self._house.limits)
+            found = self._read(message.payload, encoding)
         except InvalidFrame as error:
             self._refuse(seq, error.code, str(error))
             return
         self._in_flight += 1
-        identity = self.account_id, self.node_id, f"{ORIGIN}{seq}", body.time
-        self._came.append(Frame(*identity, self._came_ms, message.payload, layout_of(body)))
+        identity = self.account_id, self.node_id, f"{ORIGIN}{seq}", found.time
+        self._came.append(Frame(*identity, self._came_ms, message.payload, found.layout))
+
+    def _read(self, payload: bytes, encoding: str) -> Read:
+        """What is in a frame that is good; raises InvalidFrame."""
+        limits = self._house.limits
+        if encoding not in ENCODINGS:
+            raise InvalidFrame(Code.BAD_ENCODING, f"{encoding[:20]!r} is none of {', '.join(ENCODINGS)}")
+        found = self._reader.read(payload, self._bounds)
+        ahead_ms = found.time - self._came_ms
+        if not (found.time > 0 and -limits.days_back * DAY_MS <= ahead_ms <= limits.days_ahead * DAY_MS):
+            span = f"between {limits.days_back:g} days back and {limits.days_ahead:g} ahead"
+            raise InvalidFrame(Code.BAD_TIME, f"its time {found.time} is not {span} of ours, {self._came_ms}")
+        return found
 
     def _count(self) -> None:
         self._counted += 1
@@ -186,18 +202,6 @@ class Session:
         about = {"account": self.account_id, "node": self.node_id}
         _log.info("frame {seq} of {node} refused: {code} {text}", seq=seq, code=code, text=text, **about)
         self.connection.send("refused", seq, code, text[:200])
-
-
-def _body_of(payload: bytes, encoding: str, now_ms: int, limits: Limits) -> FrameBody:
-    """What is in a frame that is good; raises InvalidFrame."""
-    if encoding not in ENCODINGS:
-        raise InvalidFrame(Code.BAD_ENCODING, f"{encoding[:20]!r} is none of {', '.join(ENCODINGS)}")
-    body = decode_payload(payload, Bounds(limits.metrics, limits.text_bytes))
-    ahead_ms = body.time - now_ms
-    if not (body.time > 0 and -limits.days_back * DAY_MS <= ahead_ms <= limits.days_ahead * DAY_MS):
-        span = f"between {limits.days_back:g} days back and {limits.days_ahead:g} ahead"
-        raise InvalidFrame(Code.BAD_TIME, f"its time {body.time} is not {span} of ours, {now_ms}")
-    return body
 
 
 _log = Logger(namespace="gateway")

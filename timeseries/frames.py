@@ -124,10 +124,14 @@ def runs(frames: Iterable[Frame]) -> list[OfNode]:
 
 def decode_payload(payload: bytes, bounds: Bounds | None = None) -> FrameBody:
     """The results inside a payload, plain JSON or packed by zlib or zstd; raises InvalidFrame."""
-    text = unpack(payload)
+    return decode_text(unpack(payload), bounds)
+
+
+def decode_text(text: bytes | bytearray, bounds: Bounds | None = None) -> FrameBody:
+    """The same, of what was packed; raises InvalidFrame."""
     body = _decode(text)
     if bounds and len(text) > min(bounds):  # In fewer bytes nothing can be out of bounds.
-        _check(body, bounds)
+        _bound(body, bounds)
     return body
 
 
@@ -140,8 +144,13 @@ def _decode(text: bytes | bytearray) -> FrameBody:
         raise InvalidFrame("not_json", f"frame is not JSON: {error}") from error
 
 
-def _check(body: FrameBody, bounds: Bounds) -> None:
-    metrics = max(len(body.results), sum(len(result.metrics) for result in body.results))
+def size_of(body: FrameBody) -> int:
+    """What `Bounds.metrics` bounds: a result without metrics counts, too."""
+    return max(len(body.results), sum(len(result.metrics) for result in body.results))
+
+
+def _bound(body: FrameBody, bounds: Bounds) -> None:
+    metrics = size_of(body)
     if metrics > bounds.metrics:
         raise InvalidFrame("too_many_metrics", f"{metrics} metrics in a frame; at most {bounds.metrics}")
     longest = max((len(text.encode()) for text in _texts(body)), default=0)

@@ -14,6 +14,7 @@ from agent_gateway.session import Session
 from picket.settings import Limits
 from statslib import Stats
 from timeseries.frames import Frame
+from timeseries.layouts import Layouts
 
 NOW_S = 1_700_000_000.0
 BODY = b'{"time":%d,"results":[{"check":"cpu","metrics":{"idle":1.5}}]}'
@@ -34,7 +35,7 @@ class House:
     def __init__(self, limits: Limits) -> None:
         self.limits, self.stats = limits, Stats("gateway")
         self.added: list[list[Frame]] = []
-        self.batcher = cast(Any, self)
+        self.batcher, self.layouts = cast(Any, self), Layouts()
         self.codes: list[str] = []
 
     def add(self, frames: Sequence[Frame], sender: Sender) -> None:
