@@ -15,9 +15,10 @@ from twisted.logger import Logger
 
 from eventframework.clock import Clock, sleep
 from eventframework.errors import EventError
+from eventframework.stream import Decoded
 from picket import correlation
 from statslib import Stats
-from timeseries.frames import Frame, encode_batch
+from timeseries.frames import Frame, decode_runs, encode_batch, runs
 
 BATCH_BYTES = 256 * 1024
 GATHER_S = 0.05
@@ -33,7 +34,7 @@ class Results(Protocol):
     def partition(self, node_id: str) -> int:
         """The partition of a node."""
 
-    async def publish(self, partition: int, body: bytes) -> None:
+    async def publish(self, partition: int, body: bytes, decoded: Decoded | None = None) -> None:
         """Return once it is safe; raises EventError."""
 
 
@@ -89,10 +90,10 @@ class Batcher:
     async def publish(self, partition: int, batch: list[_Waiting]) -> None:
         """Publish a batch until it is confirmed, then tell the senders."""
         frames = [frame for waiting in batch for frame in waiting.frames]
-        body = encode_batch(frames)
+        body, decoded = encode_batch(frames), {decode_runs: runs(frames)}
         begun = self._clock.seconds()
         failures = 0
-        while not await self._tried(partition, body):
+        while not await self._tried(partition, body, decoded):
             await sleep(self._clock, BACKOFF_S[min(failures, len(BACKOFF_S) - 1)])
             failures += 1
         self._stats.increment("batches_published")
@@ -100,9 +101,9 @@ class Batcher:
         self._stats.add_average("batch_s", self._clock.seconds() - begun)
         self._confirmed(batch)
 
-    async def _tried(self, partition: int, body: bytes) -> bool:
+    async def _tried(self, partition: int, body: bytes, decoded: Decoded) -> bool:
         try:
-            await self._stream.publish(partition, body)
+            await self._stream.publish(partition, body, decoded)
         except EventError as error:
             self._stats.increment("batches_failed")
             _log.warn("partition {partition} not published: {error}", partition=partition, error=error)

@@ -1,6 +1,6 @@
 """What a broker does for the framework, in bytes; `rabbitmq` and `memory` do it, one contract tests both."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
@@ -101,8 +101,18 @@ class Broker(Protocol):
     async def stop(self) -> None:
         """Let go of everything; what is held unsettled comes again to others."""
 
-    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
-        """Return once each queue bound to `key` has it for good; raises PublishRefused, BrokerUnavailable."""
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        body: bytes,
+        stamp: Stamp | None = None,
+        shared: Mapping[Any, Any] | None = None,
+    ) -> None:
+        """Return once each queue bound to `key` has it for good; raises PublishRefused, BrokerUnavailable.
+
+        `shared` is what `Delivery.shared` has from the beginning, where the consumers are in this process.
+        """
 
     def consume(
         self,

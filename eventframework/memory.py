@@ -6,7 +6,7 @@ is the publisher's to keep.
 """
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -96,7 +96,14 @@ class MemoryBroker:
                 stop_timer(timer)
             await self._journal.close()
 
-    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        body: bytes,
+        stamp: Stamp | None = None,
+        shared: Mapping[Any, Any] | None = None,
+    ) -> None:
         """Put it into every queue bound to `key`; return when it is in the journal, or handled."""
         if not self._hooks.up:
             raise BrokerUnavailable("the broker is not started")
@@ -107,9 +114,9 @@ class MemoryBroker:
             raise PublishRefused(f"{key} of {exchange} is full")
         if journaled := [queue for queue in queues if queue.journaled]:
             await self._enter(journaled, len(body))
-        shared: dict[Any, Any] = {}
+        common = dict(shared or {})
         messages = [
-            (queue, Message(next(self._ids), key, body, shared=shared, stamp=stamp)) for queue in queues
+            (queue, Message(next(self._ids), key, body, shared=common, stamp=stamp)) for queue in queues
         ]
         if journaled:
             await self._add(messages)

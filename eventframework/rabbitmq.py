@@ -1,6 +1,6 @@
 """The broker that is RabbitMQ: quorum queues, confirms, one connection to publish and one to consume."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -84,7 +84,14 @@ class RabbitBroker:
         await self._publishing.stop()
         self._started()
 
-    async def publish(self, exchange: str, key: str, body: bytes, stamp: Stamp | None = None) -> None:
+    async def publish(
+        self,
+        exchange: str,
+        key: str,
+        body: bytes,
+        stamp: Stamp | None = None,
+        shared: Mapping[Any, Any] | None = None,  # noqa: ARG002 - each process decodes for itself
+    ) -> None:
         """Return when RabbitMQ has confirmed it."""
         await self.send(exchange, key, body, stamped(stamp))
 

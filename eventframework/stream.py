@@ -1,7 +1,7 @@
 """The high-volume stream: batches of bytes in partitions, every tag seeing every batch in order."""
 
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -37,6 +37,8 @@ class Batch:
 
 
 Handler = Callable[[Batch], Awaitable[None]]
+Decoded = Mapping[Any, Any]
+"""What a function that decodes a body would return, by the function."""
 
 
 class Stream:
@@ -53,11 +55,15 @@ class Stream:
         """Where the batches of a node go, always."""
         return zlib.crc32(node_id.encode()) % self.partitions
 
-    async def publish(self, partition: int, body: bytes) -> None:
-        """Return once it is safe: every durable queue has it. Raises PublishRefused or BrokerUnavailable."""
+    async def publish(self, partition: int, body: bytes, decoded: Decoded | None = None) -> None:
+        """Return once it is safe: every durable queue has it. Raises PublishRefused or BrokerUnavailable.
+
+        `decoded` is what functions that decode the body would return: `Batch.decoded` need not call them.
+        """
         stamp = self._numbers.next(partition)
+        exchange, key = stream_exchange(self.name), partition_key(partition)
         try:
-            await self._broker.publish(stream_exchange(self.name), partition_key(partition), body, stamp)
+            await self._broker.publish(exchange, key, body, stamp, decoded)
         except BaseException:
             self._numbers.failed(partition, stamp)
             raise

@@ -8,8 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from agent_gateway.batcher import BATCH_BYTES, GATHER_S, Batcher
 from eventframework.errors import BrokerUnavailable
+from eventframework.stream import Decoded
 from statslib import Stats
-from timeseries.frames import Frame, decode_batch
+from timeseries.frames import Frame, decode_batch, decode_runs
 
 
 class Stream:
@@ -23,8 +24,9 @@ class Stream:
     def partition(self, _node_id: str) -> int:
         return 0
 
-    async def publish(self, _partition: int, body: bytes) -> None:
+    async def publish(self, _partition: int, body: bytes, decoded: Decoded | None = None) -> None:
         answer: Deferred[None] = Deferred()
+        assert decoded == {decode_runs: decode_runs(body)}
         self.published.append(([frame.origin for frame in decode_batch(body)], answer))
         await answer
 

@@ -19,7 +19,7 @@ from services.state import State
 from statslib import Stats
 from tests.timeseries.samples import ACCOUNT, NODE, frame
 from timeseries import frames as codec
-from timeseries.frames import Frame, decode_batch, encode_batch
+from timeseries.frames import Frame, decode_batch, decode_runs, encode_batch, runs
 from timeseries.memory import MemoryStore
 
 NOW_MS = 1_700_000_000_000
@@ -75,6 +75,16 @@ class TestOneProcess(SynchronousTestCase):
         assert self.result(self.store.read(ACCOUNT, NODE, 0, 10**14)) == frames
         assert self.live._latest.find(ACCOUNT, NODE)
         assert self.state._partitions[0].nodes
+
+    def test_what_the_publisher_knows_of_a_batch_is_not_decoded_at_all(self) -> None:
+        frames = [frame(NOW_MS + n, received_ms=NOW_MS) for n in range(2)]
+        counting = Counting()
+        with patch.object(codec, "_frames", counting):
+            known = {decode_runs: runs(frames)}
+            self.result(self.bus.stream("results").publish(0, encode_batch(frames), known))
+        assert counting.made == []
+        assert self.result(self.store.read(ACCOUNT, NODE, 0, 10**14)) == frames
+        assert self.live._latest.find(ACCOUNT, NODE)
 
     def test_a_batch_of_a_broker_elsewhere_is_decoded_once_by_its_consumer(self) -> None:
         batch = Batch("results", 0, encode_batch([frame(1)]), redelivered=False)
