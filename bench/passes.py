@@ -6,7 +6,7 @@ from bench.errors import BenchError
 from bench.shown import shown
 from picket.settings import Endpoint
 
-SETTLE_S = 60.0
+SETTLE_S = 180.0
 LOOK_S = 0.5
 QUIET = 3
 """Looks running that find nothing to be done."""

@@ -1,6 +1,6 @@
 """A Cassandra session that Twisted can await: prepared statements, so many in flight, retried where they may.
 
-The one place that wraps the driver's asyncio coroutines.
+With `timeseries.cql_writes` the one place that wraps the driver's asyncio coroutines.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import acsylla
 from acsylla import errors as driver
-from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
+from acsylla._cython.cyacsylla import Batch
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
+from timeseries.cql_writes import Group, Values, Writes, batches
 from timeseries.errors import StoreUnavailable
 
 T = TypeVar("T")
@@ -104,6 +106,7 @@ class Cql:
     def __init__(self, access: Access, clock: IReactorTime) -> None:
         self._access, self._clock = access, clock
         self._slots = DeferredSemaphore(IN_FLIGHT)
+        self._writes = Writes(self._send, self._failed)
         self._session: Any = None
         self._prepared: dict[str, Any] = {}
 
@@ -143,17 +146,19 @@ class Cql:
         """The result of a prepared statement; raises StoreUnavailable."""
         return await self._execute(self._bind(name, values))
 
-    def deferred(self, name: str, *values: str | int | bytes) -> Deferred[Any]:
-        """The same, begun at once, beside others."""
-        return Deferred.fromCoroutine(self.run(name, *values))
-
-    async def run_all(self, name: str, many: Iterable[Sequence[str | int | bytes]]) -> None:
+    async def run_all(self, name: str, many: Iterable[Values]) -> None:
         """Run it for each of these values; all end before the first failure is raised."""
-        running = [self.deferred(name, *values) for values in many]
-        outcomes: list[tuple[bool, Any]] = await DeferredList(running, consumeErrors=True)
-        for succeeded, outcome in outcomes:
-            if not succeeded:
-                outcome.raiseException()
+        if statements := [self._together(name, batch) for batch in batches(many)]:
+            await self._writes.run(statements)
+
+    def _together(self, name: str, batch: list[Values]) -> Any:
+        if len(batch) == 1:
+            return self._bind(name, batch[0])
+        self._open_session()
+        bind, together = self._prepared[name].bind, acsylla.create_batch_unlogged()
+        for values in batch:
+            together.add_statement(bind(tuple(values)))
+        return together
 
     async def rows(self, name: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:
         """All rows of a prepared SELECT, page after page."""
@@ -168,12 +173,26 @@ class Cql:
 
     def _bind(self, name: str, values: Sequence[str | int | bytes], **options: int) -> Any:
         self._open_session()
-        return self._prepared[name].bind(values, **options)
+        return self._prepared[name].bind(tuple(values), **options)
 
     def _open_session(self) -> Any:
         if self._session is None:
             raise StoreUnavailable("the store is closed")
         return self._session
+
+    def _send(self, statement: Any) -> Coroutine[Any, Any, Any]:
+        session = self._open_session()
+        send = session.execute_batch if isinstance(statement, Batch) else session.execute
+        coroutine: Coroutine[Any, Any, Any] = send(statement)
+        return coroutine
+
+    def _failed(self, statement: Any, group: Group, error: Exception) -> None:
+        """What is PASSING is tried again beside the others."""
+        if isinstance(error, PASSING):
+            again = Deferred.fromCoroutine(self._execute(statement))
+            again.addCallbacks(lambda _: group.end(), lambda failure: group.end(failure.value))
+        else:
+            group.end(_unavailable(error))
 
     async def _execute(self, statement: Any) -> Any:
         """The result of a statement; what is PASSING is tried again."""
@@ -181,12 +200,10 @@ class Cql:
         try:
             for wait_s in self._access.retry_s:
                 try:
-                    return await from_asyncio(self._open_session().execute(statement))
+                    return await from_asyncio(self._send(statement))
                 except PASSING:
                     await deferLater(self._clock, wait_s)
-            return await _mapped(self._open_session().execute(statement))
-        except driver.CassException as error:
-            raise StoreUnavailable(f"Cassandra: {error!r}") from error
+            return await _mapped(self._send(statement))
         finally:
             self._slots.release()
 
@@ -195,4 +212,8 @@ async def _mapped(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return await from_asyncio(coroutine)
     except driver.CassException as error:
-        raise StoreUnavailable(f"Cassandra: {error!r}") from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> Exception:
+    return StoreUnavailable(f"Cassandra: {error!r}") if isinstance(error, driver.CassException) else error
