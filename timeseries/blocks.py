@@ -1,6 +1,6 @@
 """Blocks: the columns of one check and key of one node, an hour of them, as bytes at rest."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -8,21 +8,39 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Times
+from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Numbers, Times
 from timeseries.errors import DamagedBlock
-from timeseries.numbers import Pack, pack, unpack, unpack_integers
+from timeseries.followers import Follower, find_followers
+from timeseries.numbers import (
+    RAW,
+    Integers,
+    Pack,
+    Packed,
+    Scaled,
+    pack,
+    pack_scaled,
+    restored,
+    scaled,
+    unpack,
+    unpack_integers,
+    unpack_scaled,
+)
 from timeseries.sealed import seal, unseal
 from timeseries.texts import PackedTexts, pack_texts, unpack_texts
 
 T = TypeVar("T", bound=np.generic)
 
-KIND = b"B"
+KIND, VERSION, OLDEST = b"B", 2, 1
+"""In version 1 no column followed others, and none in texts was near to a metric."""
 KEPT = 64
 """Arrays that are remembered: hours of a node, some kB each."""
 
 
 class PackedColumn(msgspec.Struct, frozen=True, array_like=True):
-    """A metric packed: `size` values, as numbers or else as texts, in these rows, or in every row."""
+    """A metric packed: `size` values, as numbers or else as texts, in these rows, or in every row.
+
+    The numbers of one that `follows` others are what it is off them.
+    """
 
     name: str
     size: int
@@ -30,6 +48,7 @@ class PackedColumn(msgspec.Struct, frozen=True, array_like=True):
     kinds: Pack
     numbers: Pack | None
     texts: PackedTexts | None
+    follows: Follower | None = None
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -44,6 +63,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 
 
 _decoder = msgspec.msgpack.Decoder(Block)
+_packer = msgspec.msgpack.Encoder()
 
 
 def encode_block(columns: Columns) -> bytes:
@@ -56,9 +76,9 @@ def encode_block(columns: Columns) -> bytes:
         _packed_origins(tuple(columns.origins)),
         pack_texts(columns.states, {}),
         pack_texts(columns.statuses, whole),
-        [_packed(name, column, size) for name, column in columns.metrics.items()],
+        _packed_metrics(columns.metrics, size),
     )
-    return seal(KIND, block)
+    return seal(KIND, block, VERSION)
 
 
 def decode_block(sealed: bytes, metrics: Collection[str] | None = None, *, with_rows: bool = True) -> Columns:
@@ -67,7 +87,7 @@ def decode_block(sealed: bytes, metrics: Collection[str] | None = None, *, with_
     With `metrics`, only those of them that it has. Without rows every origin, state and status is "": that is
     enough for a graph, takes a third of the time, and must not be merged.
     """
-    block = unseal(KIND, sealed, _decoder)
+    block = unseal(KIND, sealed, _decoder, VERSION, OLDEST)
     try:
         return _columns(block, metrics, with_rows)
     except (RuntimeError, TypeError, ValueError, LookupError) as error:
@@ -80,26 +100,59 @@ def _packed_origins(origins: tuple[str, ...]) -> PackedTexts:
     return pack_texts(origins, {})
 
 
-def _packed(name: str, column: Column, size: int) -> PackedColumn:
+def _packed_metrics(metrics: Mapping[str, Column], size: int) -> list[PackedColumn]:
+    found = [scaled(column.numbers) if len(column.numbers) else None for column in metrics.values()]
+    integers = {
+        place: numbers.integers
+        for place, numbers in enumerate(found)
+        if isinstance(numbers, Scaled) and len(numbers.integers) == size
+    }
+    followers = find_followers(integers)
+    return [
+        _packed(name, column, size, *_packed_numbers(found[place], followers.get(place), integers))
+        for place, (name, column) in enumerate(metrics.items())
+    ]
+
+
+def _packed_numbers(
+    numbers: Scaled | Pack | None, follows: Follower | None, integers: Mapping[int, Integers]
+) -> tuple[Pack | None, Follower | None]:
+    """Alone, or off what follows from others, whichever is shorter."""
+    if not isinstance(numbers, Scaled):
+        return numbers, None
+    alone = pack_scaled(numbers)
+    if follows is None:
+        return alone, None
+    try:
+        off = pack_scaled(numbers, follows.expected([integers[place] for place in follows.places]))
+    except ValueError:
+        return alone, None
+    is_shorter = len(off.data) + len(_packer.encode(follows)) < len(alone.data)
+    return (off, follows) if is_shorter else (alone, None)
+
+
+def _packed(
+    name: str, column: Column, size: int, numbers: Pack | None, follows: Follower | None
+) -> PackedColumn:
     return PackedColumn(
         name,
         len(column.rows),
         None if len(column.rows) == size else pack(column.rows),
         pack(column.kinds.astype(np.int64)),
-        pack(column.numbers) if len(column.numbers) else None,
+        numbers,
         pack_texts(column.texts, {}) if column.texts else None,
+        follows,
     )
 
 
 def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> Columns:
     shown = block.statuses.shown() if with_rows else set()
-    wanted = [
-        packed
-        for packed in block.metrics
+    numbers, every_row = _Numbers(block.metrics), _every_row(block.size)
+    found = {
+        packed.name: _column(packed, every_row, numbers.of(place))
+        for place, packed in enumerate(block.metrics)
         if metrics is None or packed.name in metrics or packed.name in shown
-    ]
-    every_row = _every_row(block.size)
-    found = {packed.name: _column(packed, every_row) for packed in wanted}
+    }
     whole = {name: found[name].floats() for name in shown}
     origins, states, statuses = (
         unpack_texts(each, block.size, whole) if with_rows else [""] * block.size
@@ -137,10 +190,42 @@ def _kinds(packed: PackedColumn) -> Kinds:
     return unpack(packed.kinds, packed.size).astype(np.uint8)
 
 
-def _column(packed: PackedColumn, every_row: Times) -> Column:
+def _column(packed: PackedColumn, every_row: Times, numbers: Numbers) -> Column:
     return Column(
         every_row if packed.rows is None else unpack_integers(packed.rows, packed.size),
         _kinds(packed),
-        NO_NUMBERS if packed.numbers is None else unpack(packed.numbers, packed.size),
+        numbers,
         unpack_texts(packed.texts, packed.size, {}) if packed.texts else (),
     )
+
+
+class _Numbers:
+    """The numbers of the metrics of a block, each unpacked once, though others follow it."""
+
+    def __init__(self, metrics: Sequence[PackedColumn]) -> None:
+        self._metrics = metrics
+        self._alone: dict[int, Integers] = {}
+
+    def of(self, place: int) -> Numbers:
+        """Those of the metric at this place; raises as `unpack`, and LookupError."""
+        packed = self._metrics[place]
+        if packed.numbers is None:
+            return NO_NUMBERS
+        if not isinstance(packed.numbers, Packed) or packed.numbers.places == RAW:
+            return unpack(packed.numbers, packed.size)
+        return restored(packed.numbers, self._integers(place))
+
+    def _integers(self, place: int) -> Integers:
+        follows = self._metrics[place].follows
+        if follows is None:
+            return self._leader(place)
+        expected = follows.expected([self._leader(leader) for leader in follows.places])
+        return unpack_scaled(self._metrics[place].numbers, self._metrics[place].size) + expected
+
+    def _leader(self, place: int) -> Integers:
+        if (found := self._alone.get(place)) is None:
+            packed = self._metrics[place]
+            if packed.follows is not None:
+                raise ValueError("a column that is followed follows others itself")
+            found = self._alone[place] = unpack_scaled(packed.numbers, packed.size)
+        return found

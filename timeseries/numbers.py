@@ -5,7 +5,7 @@ multiplied by a power of ten. Integers lose the zero bits that all of them end w
 them if they are large. Every number comes back bit for bit, -0.0 and subnormal ones too.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -24,6 +24,15 @@ RAW = -1
 
 LEVEL = 4
 """Of pcodec: half the time of its default, and the few hundred numbers of an hour get no smaller by more."""
+
+
+class Scaled(NamedTuple):
+    """Numbers as small integers, each of which stands for a number as it does in Packed."""
+
+    integers: Integers
+    places: int | None
+    base: int
+    shift: int
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -46,15 +55,38 @@ Pack = Packed | int | float
 
 def pack(numbers: Numbers) -> Pack:
     """At least one number, int64 or float64, none of them NaN, as what a block keeps."""
+    found = scaled(numbers)
+    return pack_scaled(found) if isinstance(found, Scaled) else found
+
+
+def scaled(numbers: Numbers) -> Scaled | Pack:
+    """As small integers; or packed at once if all are equal, or no decimals of a few places."""
     if numbers.tobytes() == numbers[:1].tobytes() * len(numbers):
         constant: int | float = numbers[0].item()
         return constant
     if numbers.dtype == np.int64:
-        return _pack_integers(cast("Integers", numbers), None)
-    found = decimals(cast("Floats", numbers))
-    if found is None:
+        integers, places = cast("Integers", numbers), None
+    elif found := decimals(cast("Floats", numbers)):
+        integers, places = found
+    else:
         return Packed(_compress(numbers, ModeSpec.auto(), DeltaSpec.auto()), RAW, 64)
-    return _pack_integers(*found)
+    base = 0
+    if not _fits(integers):
+        base = int(integers[0])
+        integers = integers - base
+    ends = int(np.bitwise_or.reduce(integers))
+    shift = (ends & -ends).bit_length() - 1
+    return Scaled(integers >> shift, places, base, shift)
+
+
+def pack_scaled(numbers: Scaled, expected: Integers | None = None) -> Packed:
+    """Less what is expected of each, which has to be added to what `unpack_scaled` gives."""
+    integers = numbers.integers if expected is None else numbers.integers - expected
+    bits = 32 if _fits(integers) else 64
+    stored = integers.astype(np.int32) if bits == 32 else integers
+    either = (DeltaSpec.try_consecutive(1), DeltaSpec.no_op())
+    data = min((_compress(stored, ModeSpec.classic(), delta) for delta in either), key=len)
+    return Packed(data, numbers.places, bits, numbers.base, numbers.shift)
 
 
 def unpack(packed: Pack, size: int) -> Numbers:
@@ -65,8 +97,19 @@ def unpack(packed: Pack, size: int) -> Numbers:
         return np.full(size, packed, dtype=np.float64)
     if packed.places == RAW:
         return _expand(packed.data, size, np.float64)
+    return restored(packed, unpack_scaled(packed, size))
+
+
+def unpack_scaled(packed: Pack | None, size: int) -> Integers:
+    """The integers of Scaled numbers; raises TypeError for any others, besides what `unpack` raises."""
+    if not isinstance(packed, Packed) or packed.places == RAW:
+        raise TypeError("no integers")
     stored = _expand(packed.data, size, np.int32 if packed.bits == 32 else np.int64)
-    integers = stored.astype(np.int64, copy=False)
+    return stored.astype(np.int64, copy=False)
+
+
+def restored(packed: Packed, integers: Integers) -> Numbers:
+    """The numbers that these integers stand for."""
     if packed.shift or packed.base:
         integers = (integers << packed.shift) + packed.base
     return integers if packed.places is None else integers / 10.0**packed.places
@@ -100,21 +143,6 @@ def decimals(numbers: Floats) -> tuple[Integers, int] | None:
         if (integers / power).tobytes() == numbers.tobytes():
             return integers, places
     return None
-
-
-def _pack_integers(integers: Integers, places: int | None) -> Packed:
-    base = 0
-    if not _fits(integers):
-        base = int(integers[0])
-        integers = integers - base
-    ends = int(np.bitwise_or.reduce(integers))
-    shift = (ends & -ends).bit_length() - 1
-    integers = integers >> shift
-    bits = 32 if _fits(integers) else 64
-    stored = integers.astype(np.int32) if bits == 32 else integers
-    either = (DeltaSpec.try_consecutive(1), DeltaSpec.no_op())
-    data = min((_compress(stored, ModeSpec.classic(), delta) for delta in either), key=len)
-    return Packed(data, places, bits, base, shift)
 
 
 def _fits(integers: Integers) -> bool:

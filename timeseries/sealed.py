@@ -25,12 +25,21 @@ def seal(kind: bytes, content: msgspec.Struct, version: int = 1) -> bytes:
     return head + zlib.crc32(head + body).to_bytes(4, "big") + body
 
 
-def unseal(kind: bytes, sealed: bytes, decoder: msgspec.msgpack.Decoder[T], version: int = 1) -> T:
-    """The content that was sealed; raises DamagedBlock, also for another version than this one."""
+def unseal(
+    kind: bytes,
+    sealed: bytes,
+    decoder: msgspec.msgpack.Decoder[T],
+    version: int = 1,
+    oldest: int | None = None,
+) -> T:
+    """The content that was sealed; raises DamagedBlock, also for other versions than these.
+
+    Of `oldest` and those in between the decoder knows the schema, too.
+    """
     head, checksum, body = sealed[:3], sealed[3:HEAD_BYTES], sealed[HEAD_BYTES:]
     if head[:2] != b"P" + kind or zlib.crc32(head + body).to_bytes(4, "big") != checksum:
         raise DamagedBlock(f"{len(sealed)} bytes are damaged, or no block of kind {kind.decode()}")
-    if head[2] != version:
+    if not (version if oldest is None else oldest) <= head[2] <= version:
         raise DamagedBlock(
             f"a block of kind {kind.decode()} has version {head[2]}, and this Picket knows version {version}"
             + (": update it" if head[2] > version else " and no older ones")

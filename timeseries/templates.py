@@ -53,10 +53,13 @@ class _Shape(NamedTuple):
 
 def read(texts: Sequence[str]) -> dict[Template, Found] | None:
     """The templates that the texts have, or None if there are too many of them, or too large ones."""
-    encoded = [text.encode() for text in texts]
+    encoded, skeletons = _encoded(texts)
     alike: dict[bytes, list[int]] = {}
-    for row, text in enumerate(encoded):
-        alike.setdefault(text.translate(_ZEROS), []).append(row)
+    for row, skeleton in enumerate(skeletons):
+        if (rows := alike.get(skeleton)) is None:
+            alike[skeleton] = [row]
+        else:
+            rows.append(row)
     if len(alike) > len(texts) // 2 + 8 or not all(map(_is_readable, alike)):
         return None
     found: dict[Template, list[tuple[list[int], Floats]]] = {}
@@ -64,6 +67,16 @@ def read(texts: Sequence[str]) -> dict[Template, Found] | None:
         template, numbers = _read(skeleton, [encoded[row] for row in rows])
         found.setdefault(template, []).append((rows, numbers))
     return {template: _found(parts) for template, parts in found.items()}
+
+
+def _encoded(texts: Sequence[str]) -> tuple[list[bytes], list[bytes]]:
+    """The texts, and their skeletons, in which all digits are zeros; a few calls unless a text has a NUL."""
+    together = "\0".join(texts).encode()
+    encoded = together.split(b"\0")
+    if len(encoded) == len(texts):
+        return encoded, together.translate(_ZEROS).split(b"\0")
+    encoded = [text.encode() for text in texts]
+    return encoded, [text.translate(_ZEROS) for text in encoded]
 
 
 def render(template: Template, numbers: Sequence[Integers], size: int) -> list[str]:

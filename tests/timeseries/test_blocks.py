@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bench import points
 from tests.timeseries.samples import frame, measured, result
 from tests.timeseries.series import START, frames, one_series, plain
-from timeseries.blocks import KIND, Block, PackedColumn, decode_block, encode_block
+from timeseries.blocks import KIND, VERSION, Block, PackedColumn, decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.errors import DamagedBlock
 from timeseries.frames import Frame
@@ -70,16 +70,27 @@ def test_a_damaged_block_is_an_error_and_never_wrong_values(data: st.DataObject)
 
 
 def test_a_block_of_a_later_version_says_so() -> None:
-    block = seal(KIND, msgspec.msgpack.decode(sample()[HEAD_BYTES:], type=Block), 2)
-    with pytest.raises(DamagedBlock, match=r"version 2, .* update it"):
+    block = seal(KIND, msgspec.msgpack.decode(sample()[HEAD_BYTES:], type=Block), VERSION + 1)
+    with pytest.raises(DamagedBlock, match=rf"version {VERSION + 1}, .* update it"):
         decode_block(block)
+
+
+def test_a_block_of_the_first_version_is_read() -> None:
+    """Its metrics and templates had a field less."""
+    block = msgspec.msgpack.decode(sample()[HEAD_BYTES:])
+    for metric in block[5]:
+        assert metric.pop() is None
+    for template in block[4][3]:
+        assert template.pop() == [None] * len(template[1])
+    former = msgspec.msgpack.decode(msgspec.msgpack.encode(block), type=Block)
+    assert plain(decode_block(seal(KIND, former, 1))) == plain(decode_block(sample()))
 
 
 def test_only_the_metrics_asked_for_are_decoded() -> None:
     block = msgspec.msgpack.decode(sample()[HEAD_BYTES:], type=Block)
     broken = PackedColumn("b", 50, None, 1, GARBAGE, None)
     metrics = [broken if metric.name == "b" else metric for metric in block.metrics]
-    damaged = seal(KIND, msgspec.structs.replace(block, metrics=metrics))
+    damaged = seal(KIND, msgspec.structs.replace(block, metrics=metrics), VERSION)
     columns = decode_block(damaged, ["a", "z"], with_rows=False)
     assert columns.metrics["a"].values() == [n * n / 4 for n in range(50)]
     assert list(columns.metrics) == ["a"]

@@ -74,6 +74,38 @@ def test_a_metric_in_a_larger_unit_takes_no_room() -> None:
     assert read(packed, 360, {"free": 2**34 - used, "used": used}) == texts
 
 
+def test_numbers_that_follow_from_a_metric_take_little_room() -> None:
+    free = 62_440_239 - np.cumsum(RANDOM.integers(-20_000, 20_000, 360)).astype(np.float64)
+    texts = [
+        f"total: 251.97 GB, used: {251.97 - blocks / 2**18:.2f} GB, free: {blocks / 2**18:.2f} GB"
+        for blocks in free
+    ]
+    metrics = {"blocks": np.full(360, 66_053_021.0), "free": free}
+    packed = stored(texts, metrics)
+    assert len(packed) < len(stored(texts)) / 2
+    assert read(packed, 360, metrics) == texts
+
+
+def test_a_number_that_a_metric_tells_nothing_of_stands_alone() -> None:
+    numbers, other = RANDOM.integers(0, 9999, 360), RANDOM.integers(0, 9999, 360).astype(np.float64)
+    texts = [f"{number} of something" for number in numbers]
+    assert len(stored(texts, {"other": other})) <= len(stored(texts)) + 1
+    assert read(stored(texts, {"other": other}), 360, {}) == texts
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**15 - 1), st.floats(allow_nan=False)), min_size=32, max_size=40),
+    st.sampled_from([0, 1, -1, 1e-9, 1e300]),
+)
+@settings(deadline=None)
+def test_whatever_the_metrics_are_texts_come_back(pairs: list[tuple[int, float]], factor: float) -> None:
+    texts = [f"is {number}" for number, _ in pairs]
+    with np.errstate(all="ignore"):
+        near = np.array([float(number) for number, _ in pairs]) * factor
+        metrics = {"a": np.array([other for _, other in pairs]), "b": np.nan_to_num(near)}
+    assert read(stored(texts, metrics), len(texts), metrics) == texts
+
+
 def test_numbers_of_no_metric_take_the_room_of_numbers() -> None:
     texts = [f"in/out packets:{23_522 + 3 * n}/{14_972 + 7 * n}" for n in range(360)]
     assert len(stored(texts)) < 200
