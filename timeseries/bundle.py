@@ -53,6 +53,19 @@ def pack(rows: Mapping[int, bytes]) -> Bundle:
     return Bundle(_encoder.encode(members), _zstd.packer.compress(b"".join(ordered)))
 
 
+def pack_alone(row: bytes) -> bytes:
+    """A row that is in no bundle."""
+    return _zstd.packer.compress(row)
+
+
+def unpack_alone(data: bytes) -> bytes:
+    """That row; raises DamagedBlock."""
+    try:
+        return _zstd.unpacker.decompress(data)
+    except zstandard.ZstdError as error:
+        raise DamagedBlock(f"a row is damaged: {error}") from error
+
+
 def members_of(encoded: bytes) -> Members:
     """The directory of a bundle; raises DamagedBlock."""
     try:
@@ -66,11 +79,7 @@ def members_of(encoded: bytes) -> Members:
 
 def unpack(bundle: Bundle, wanted: Container[int] | None = None) -> dict[int, bytes]:
     """All rows by their numbers, or those wanted; raises DamagedBlock."""
-    members = members_of(bundle.members)
-    try:
-        data = _zstd.unpacker.decompress(bundle.data)
-    except zstandard.ZstdError as error:
-        raise DamagedBlock(f"a bundle is damaged: {error}") from error
+    members, data = members_of(bundle.members), unpack_alone(bundle.data)
     if len(data) != sum(members.sizes):
         raise DamagedBlock("a bundle is damaged: it is not as large as its rows")
     placed = zip(members.numbers, members.sizes, accumulate(members.sizes), strict=True)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from twisted.logger import Logger
 
-from timeseries.bundle import Bundle, Members, members_of, unpack
+from timeseries.bundle import Bundle, Members, members_of, unpack, unpack_alone
 from timeseries.errors import DamagedBlock
 from timeseries.rows_schema import ALONE
 from timeseries.store import Level, Place, Row, SeriesKey, Span
@@ -80,8 +80,9 @@ def found(database: sqlite3.Connection, places: Sequence[Place]) -> Iterator[Row
 def _rows_alone(
     database: sqlite3.Connection, series: SeriesKey, level: Level, start_ms: int, end_ms: int
 ) -> list[Row]:
-    asked = *series, level.value, start_ms, end_ms
-    return [Row(Place(series, level, period), data) for period, data in database.execute(ROWS_ALONE, asked)]
+    found = database.execute(ROWS_ALONE, (*series, level.value, start_ms, end_ms))
+    rows = ((period_ms, _alone(data)) for period_ms, data in found)
+    return [Row(Place(series, level, period_ms), row) for period_ms, row in rows if row is not None]
 
 
 def _of_bundles(
@@ -114,10 +115,10 @@ def whole(database: sqlite3.Connection, node: int, level: Level, period_ms: int)
     """All rows of a node and period, by the numbers of their series."""
     found: dict[int, bytes] = {}
     for series, members, data in database.execute(PERIOD, (node, level.value, period_ms)):
-        if series:
-            found[series] = data
-        else:
+        if not series:
             found |= _unpacked(Bundle(members, data))
+        elif (row := _alone(data)) is not None:
+            found[series] = row
     return found
 
 
@@ -127,6 +128,15 @@ def decoded(encoded: bytes) -> Members | None:
         return members_of(encoded)
     except DamagedBlock as error:
         _log.error("a bundle is left out: {error}", error=error)
+        return None
+
+
+def _alone(data: bytes) -> bytes | None:
+    """The row, unless it is damaged."""
+    try:
+        return unpack_alone(data)
+    except DamagedBlock as error:
+        _log.error("a row is left out: {error}", error=error)
         return None
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from timeseries.store import Level
 
-VERSION = 2
+VERSION = 3
 """In the file's `user_version`. Of former ones, version 0 is carried over by `timeseries.former_rows`."""
 
 ALONE = frozenset({Level.HOUR})
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS passed (
 CREATE TABLE IF NOT EXISTS deleted (
     account TEXT NOT NULL, node TEXT NOT NULL, mark INTEGER NOT NULL, PRIMARY KEY (account, node)
 ) WITHOUT ROWID;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
 """
 """Series have numbers from 1 on within their node.
@@ -62,7 +62,7 @@ COMMIT;
 
 
 def thd_connect(path: Path) -> sqlite3.Connection:
-    """The file, made where it is missing; raises sqlite3.Error, also for one of a later version."""
+    """The file, made where it is missing; raises sqlite3.Error, also for one of another version."""
     # No isolation level, for transactions are ours; and one thread at a time, not always the same.
     database = sqlite3.connect(path, LOCK_S, isolation_level=None, check_same_thread=False)
     try:

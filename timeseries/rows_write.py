@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from timeseries.bundle import pack
+from timeseries.bundle import pack, pack_alone
 from timeseries.rows_read import Node, Which, decoded, node_number, node_numbers, whole
 from timeseries.rows_schema import ALONE
 from timeseries.store import Level, Row
@@ -35,7 +35,7 @@ def _keep_period(
 ) -> None:
     period = node, level.value, period_ms
     if level in ALONE:
-        database.executemany(PUT, [(*period, number, b"", row) for number, row in rows.items()])
+        database.executemany(PUT, [(*period, number, b"", pack_alone(row)) for number, row in rows.items()])
         return
     there = database.execute(MEMBERS, period).fetchone()
     members = decoded(there[0]) if there else None

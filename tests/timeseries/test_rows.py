@@ -130,6 +130,18 @@ def test_a_damaged_bundle_costs_no_other_until_a_pass_makes_it_anew(
     assert file.thd_expire(Level.RAW, 9 * HOUR_MS) == 2
 
 
+def test_a_damaged_row_that_stands_alone_costs_no_other(file: RowsFile, tmp_path: Path) -> None:
+    first, _, second = PERIODS[Level.HOUR]
+    months = [
+        Row(Place(of, Level.HOUR, period), b"month" * 20) for period in (first, second) for of in (CPU, MEM)
+    ]
+    put(file, *months)
+    with sqlite3.connect(tmp_path / "rows.db") as database:
+        database.execute("UPDATE bundle SET data = x'c1' WHERE period = ? AND series = 1", (first,))
+    assert file.thd_rows(CPU, Level.HOUR, 0, 99 * DAY_MS) == [months[2]]
+    assert file.thd_find([row.place for row in months]) == months[1:]
+
+
 def test_a_file_shrinks_when_much_of_it_has_expired(file: RowsFile, tmp_path: Path) -> None:
     for number in range(200):
         put(file, raw(number, bytes([number]) + random.randbytes(20_000)))
