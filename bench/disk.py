@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.errors import BenchError
 from bench.peers.victoriametrics import VictoriaMetrics
 from timeseries.collect import collect
 from timeseries.compaction import places_of, thd_make
@@ -37,6 +38,8 @@ def _round(frames: Sequence[Frame], copies: int) -> tuple[int, int, int]:
             for number in range(copies):
                 peer.write(_lines(frames, number))
             peer.merge()
+            if not peer.points(frames[0].time_ms, frames[-1].time_ms):
+                raise BenchError("VictoriaMetrics kept nothing, so that comparing means nothing")
         theirs = sum(_bytes(home / "data" / part) for part in ("data", "indexdb"))
         return values, sum(file.stat().st_size for file in home.glob("rows.db*")), theirs
 

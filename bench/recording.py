@@ -14,9 +14,10 @@ from bench.errors import BenchError
 from bench.points import INTERVAL_MS
 from timeseries.errors import InvalidFrame
 from timeseries.frames import Frame, decode_batch, decode_payload, encode_batch
+from timeseries.store import HOUR_MS
 
-EPOCH_MS = 1_795_046_400_000
-"""The start of a day."""
+END_MS = 1_793_491_200_000
+"""The end of a month, whose last hours laid and made-up frames are: at its end all rollup rows are packed."""
 
 
 def record(path: Path, minutes: float) -> int:
@@ -40,18 +41,26 @@ async def _measure(keep: Callable[[str, bytes], None]) -> None:
 
 
 def laid(paths: Sequence[Path]) -> list[Frame]:
-    """The frames of recordings as one that goes on without a gap, from the start of a day; raises BenchError.
+    """The frames of recordings as one without gaps, from the start of an hour on; raises BenchError.
 
     None may be given twice: what comes again costs a peer next to nothing, where it packs many hours as one.
     """
+    recordings = [read(path) for path in paths]
+    lengths_ms = [each[-1].time_ms - each[0].time_ms + INTERVAL_MS for each in recordings]
+    begin_ms = begin_of(sum(lengths_ms))
     frames: list[Frame] = []
-    for path in paths:
-        recorded = read(path)
-        moved = (frames[-1].time_ms + INTERVAL_MS if frames else EPOCH_MS) - recorded[0].time_ms
+    for recorded, length_ms in zip(recordings, lengths_ms, strict=True):
+        moved = begin_ms - recorded[0].time_ms
         for seq, frame in enumerate(recorded, len(frames) + 1):
             times = {"time_ms": frame.time_ms + moved, "received_ms": frame.received_ms + moved}
             frames.append(structs.replace(frame, origin=f"a:{seq}", **times))
+        begin_ms += length_ms
     return frames
+
+
+def begin_of(length_ms: int) -> int:
+    """The start of the hour from which on so much ends in the last hour before END_MS."""
+    return END_MS + -length_ms // HOUR_MS * HOUR_MS
 
 
 def read(path: Path) -> list[Frame]:

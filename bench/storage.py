@@ -45,7 +45,7 @@ def run(recorded: Sequence[Path], hours: int, rounds: int, nodes: int) -> tuple[
 
 def made_up(hours: int) -> list[Frame]:
     """The frames of one made-up node."""
-    span = points.Span(1, 0, hours * HOUR_MS // points.INTERVAL_MS, recording.EPOCH_MS)
+    span = points.Span(1, 0, hours * HOUR_MS // points.INTERVAL_MS, recording.begin_of(hours * HOUR_MS))
     return [
         Frame("bench", "made-up", f"a:{seq}", time_ms, time_ms, points.payload(time_ms, row))
         for seq, (time_ms, _, row) in enumerate(span.frames(), 1)

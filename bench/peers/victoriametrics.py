@@ -109,9 +109,13 @@ class Running:
     def lost(self) -> int:
         """Points sent less points that a query counts."""
         first, last = min(s.times()[0] for s in self._sent), max(s.times()[-1] for s in self._sent)
-        window = (last - first + INTERVAL_MS) // 1000
-        found = self.query(f'sum(count_over_time({{node!=""}}[{window}s]))', last)["data"]["result"]
-        return sum(span.points for span in self._sent) - (int(found[0]["value"][1]) if found else 0)
+        return sum(span.points for span in self._sent) - self.points(first, last)
+
+    def points(self, first_ms: int, last_ms: int) -> int:
+        """That a query counts, of any node."""
+        window = (last_ms - first_ms + INTERVAL_MS) // 1000
+        found = self.query(f'sum(count_over_time({{node!=""}}[{window}s]))', last_ms)["data"]["result"]
+        return int(found[0]["value"][1]) if found else 0
 
 
 def _posts(lines: Iterable[str]) -> Iterator[bytes]:

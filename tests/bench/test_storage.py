@@ -8,10 +8,11 @@ import pytest
 from bench.disk import OnDisk
 from bench.errors import BenchError
 from bench.points import INTERVAL_MS
-from bench.recording import EPOCH_MS, laid, read
+from bench.recording import END_MS, laid, read
 from bench.storage import disk_figures, disk_table, made_up
 from tests.bench.command import bench
 from timeseries.frames import decode_payload, encode_batch
+from timeseries.store import HOUR_MS, Level
 
 
 def test_what_was_recorded_is_measured_beside_what_is_made_up(tmp_path: Path) -> None:
@@ -37,19 +38,27 @@ def test_a_file_that_is_no_recording_is_one_clear_line(tmp_path: Path) -> None:
     assert len(run.stderr.splitlines()) == 1
 
 
-def test_recordings_are_laid_end_to_end_from_the_start_of_a_day(tmp_path: Path) -> None:
+def test_recordings_are_laid_end_to_end_in_the_last_hours_of_a_month(tmp_path: Path) -> None:
     files = [tmp_path / "first", tmp_path / "second"]
     frames = made_up(1)
     files[0].write_bytes(encode_batch(frames[100:103]))
     files[1].write_bytes(encode_batch(frames[10:12]))
     found = laid(files)
-    assert [frame.time_ms for frame in found] == [EPOCH_MS + n * INTERVAL_MS for n in range(5)]
+    assert [frame.time_ms for frame in found] == [END_MS - HOUR_MS + n * INTERVAL_MS for n in range(5)]
     assert [frame.origin for frame in found] == [f"a:{n}" for n in range(1, 6)]
     assert [frame.payload for frame in found] == [
         frame.payload for frame in (*frames[100:103], *frames[10:12])
     ]
+    files[1].write_bytes(encode_batch(frames))
+    assert laid(files)[0].time_ms == END_MS - 2 * HOUR_MS
     with pytest.raises(BenchError):
         laid([tmp_path / "none"])
+
+
+def test_they_end_with_a_day_and_a_month() -> None:
+    for level in Level:
+        assert level.period(END_MS) == END_MS
+    assert made_up(1)[0].time_ms == END_MS - HOUR_MS
 
 
 def test_what_is_on_disk_is_told_with_its_spread_and_compared() -> None:
