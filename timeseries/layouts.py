@@ -6,7 +6,9 @@ as any other frame, so that nothing depends on a guess.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
+from operator import attrgetter
+from threading import Lock
 from typing import Any, Literal, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -32,6 +34,9 @@ MOST_VALUES = 2000
 Shape = tuple[str, tuple[str, ...], tuple[str, ...]]
 """Of a result: its check, and the names of its metrics and rates."""
 
+Keyed = tuple[tuple[str, Shape], ...]
+"""The key and the shape of each result of a frame."""
+
 
 class Read(NamedTuple):
     """What is in a frame: its `time` in milliseconds, and `layout_of` it."""
@@ -46,6 +51,7 @@ class Layout:
     def __init__(self, body: FrameBody, results: tuple[type, ...]) -> None:
         self.number = layout_of(body)
         self.size = size_of(body)
+        self.keyed = keyed_of(body)
         self._keys = [result.key for result in body.results]
         alike: Any = tuple[results]  # type: ignore[valid-type]
         frame: Any = defstruct("Frame", [("time", int), ("results", alike)], gc=False)
@@ -53,13 +59,16 @@ class Layout:
 
     def read(self, text: bytes | bytearray) -> Read | None:
         """What is in the frame, or None if it is not of this layout."""
+        body = self.decode(text)
+        return None if body is None else Read(body.time, self.number)
+
+    def decode(self, text: bytes | bytearray) -> Any | None:
+        """The frame like a FrameBody, but of each result `values_of` reads the metrics; or None."""
         try:
             body = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if [result.key for result in body.results] != self._keys:
-            return None
-        return Read(body.time, self.number)
+        return body if [result.key for result in body.results] == self._keys else None
 
 
 class Layouts:
@@ -67,18 +76,17 @@ class Layouts:
 
     def __init__(self) -> None:
         self._results: WeakValueDictionary[Shape, type] = WeakValueDictionary()
-        self._layouts: WeakValueDictionary[tuple[tuple[str, Shape], ...], Layout] = WeakValueDictionary()
+        self._layouts: WeakValueDictionary[Keyed, Layout] = WeakValueDictionary()
 
     def find(self, body: FrameBody) -> Layout | None:
         """The layout of that frame; None where names keep a type from being made, or there are too many."""
         if size_of(body) > MOST_VALUES:
             return None
-        shapes = tuple(_shapes(body))
-        keyed = tuple(zip((result.key for result in body.results), shapes, strict=True))
+        keyed = keyed_of(body)
         found = self._layouts.get(keyed)
         if found is None:
             try:
-                results = tuple(map(self._result, shapes))
+                results = tuple(self._result(shape) for _, shape in keyed)
             except ValueError:
                 return None
             found = self._layouts[keyed] = Layout(body, results)
@@ -89,6 +97,27 @@ class Layouts:
         if found is None:
             found = self._results[shape] = _type_of(shape)
         return found
+
+
+class LastLayouts:
+    """Those that were asked for last, for threads that have frames of any node."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._layouts = Layouts()
+        self._last: dict[Layout, None] = {}
+        self._lock = Lock()
+
+    def find(self, body: FrameBody) -> Layout | None:
+        """As in Layouts."""
+        with self._lock:
+            found = self._layouts.find(body)
+            if found is not None:
+                self._last.pop(found, None)
+                self._last[found] = None
+            if len(self._last) > self._most:
+                del self._last[next(iter(self._last))]
+            return found
 
 
 class Reader:
@@ -133,9 +162,18 @@ class Reader:
             self._seen.clear()
 
 
-def _shapes(body: FrameBody) -> Iterator[Shape]:
-    for result in body.results:
-        yield result.check, tuple(result.metrics), tuple(result.rates)
+def keyed_of(body: FrameBody) -> Keyed:
+    """What frames of one layout have in common."""
+    return tuple(
+        (result.key, (result.check, tuple(result.metrics), tuple(result.rates))) for result in body.results
+    )
+
+
+def values_of(metrics: int) -> Callable[[Any], tuple[Value, ...]]:
+    """What gives the values, in order, of the metrics of a result that a Layout has decoded."""
+    if metrics < 2:
+        return msgspec.structs.astuple
+    return attrgetter(*(f"value{number}" for number in range(metrics)))
 
 
 def _type_of(shape: Shape) -> type:
