@@ -13,6 +13,7 @@ from eventframework.framework import Framework
 from services import base
 from services.base import Service
 from statslib import Stats
+from timeseries.errors import StoreUnavailable
 
 FATAL = (CannotListenError,)
 """What a person has to mend: at the first try it ends the start of the process."""
@@ -118,8 +119,14 @@ class Hosted:
             self._failures += 1
             self._stats.increment("starts_failed")
             self._stats.unready = f"{type(error).__name__}: {error}"
-            self._log.failure("{service} could not start", service=self.cls.name)
+            self._tell(error)
             await self.take_down()
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, StoreUnavailable):  # It says what is to be done; a traceback does not.
+            self._log.error("{service} could not start: {error}", service=self.cls.name, error=error)
+        else:
+            self._log.failure("{service} could not start", service=self.cls.name)
 
     async def _leave_in_order(self, leaving: Awaitable[None]) -> None:
         try:

@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from eventframework.catalogue import NodeUpdated
@@ -17,6 +18,7 @@ from eventframework.topology import Subscription, Tap, Topology
 from services.base import Service
 from services.hosted import BACKOFF_S, Hosted
 from statslib import Stats
+from timeseries.errors import SchemaMismatch
 
 TOPOLOGY = Topology(
     subscriptions=(Subscription(NodeUpdated, Policy.SCOPED_ROUND_ROBIN, "frail"),),
@@ -147,6 +149,14 @@ class HostedTest(SynchronousTestCase):
         self.clock.advance(600)
         assert self.house.steps.count("setup") == 3
         assert len(self.flushLoggedErrors(OSError)) == 2
+
+    def test_a_store_that_says_what_is_to_be_done_is_told_in_a_line_without_a_traceback(self) -> None:
+        with capturedLogs() as told:
+            self.bring_up(setup=SchemaMismatch("run `picket store migrate`"))
+        (event,) = [each for each in told if each["log_level"] is LogLevel.error]
+        assert formatEvent(event) == "frail could not start: run `picket store migrate`"
+        assert "log_failure" not in event
+        assert self.stats.unready == "SchemaMismatch: run `picket store migrate`"
 
     def test_waits_grow_to_a_minute_and_no_further(self) -> None:
         self.bring_up(start=OSError("no luck"))
