@@ -1,6 +1,7 @@
 """`python -m bench query`: what pages ask for, of us and of VictoriaMetrics, on the same points.
 
-Each asks for the same: of a range mean, least and greatest value a point; of a fleet the ten greatest means.
+Each asks for the same: of a range mean, least and greatest value a point; of a fleet the ten greatest means,
+and of each of 24 hours the 95th percentile of all.
 """
 
 import itertools
@@ -31,6 +32,7 @@ POINTS = 800
 
 OURS, THEIRS = "Picket", VictoriaMetrics.name
 TOP = 10
+PERCENTILE = 95.0
 METRICS = sum(map(len, GRAPHS.values()))
 Times = dict[str, dict[str, list[list[float]]]]
 """By question and contender, milliseconds of each ask of each round."""
@@ -91,9 +93,11 @@ def _ours(data: Data, ports: Mapping[str, int], server: Child) -> dict[str, Ques
     series = client.blocking("TimeSeries", [(HOST, ports["TimeSeries"])])
     live = client.blocking("Live", [(HOST, ports["Live"])])
     check, key, metric = query_data.RANKED
-    rank: dict[str, Any] = {"check": check, "key": key, "metric": metric, "limit": TOP}
+    rank: dict[str, Any] = {"check": check, "key": key, "metric": metric}
     rank["node_ids"] = list(map(name_of, data.nodes()))
-    of_day = idl.Rank(**rank, start_ms=data.end_ms - DAY_MS, end_ms=data.end_ms)
+    last_day: dict[str, Any] = {"start_ms": data.end_ms - DAY_MS, "end_ms": data.end_ms}
+    of_day = idl.Rank(**rank, limit=TOP, **last_day)
+    over_day = idl.Across(**rank, max_points=24, percentiles=[PERCENTILE], **last_day)
     beats, frames = itertools.count(), itertools.count()
 
     def graphs(node: int, start_ms: int, end_ms: int) -> Callable[[], Any]:
@@ -112,8 +116,9 @@ def _ours(data: Data, ports: Mapping[str, int], server: Child) -> dict[str, Ques
         ),
         "year": Question(graphs(YEAR_NODE, *data.last_year())),
         "top10": Question(lambda: series.rank(ACCOUNT, of_day)),
+        "across": Question(lambda: series.across(ACCOUNT, over_day)),
         "top10_latest": Question(
-            lambda: live.rank(ACCOUNT, idl.Rank(**rank, by="latest")),
+            lambda: live.rank(ACCOUNT, idl.Rank(**rank, limit=TOP, by="latest")),
             lambda: server.ask("beat", next(beats)),
         ),
     }
@@ -131,10 +136,14 @@ def _theirs(data: Data, peer: victoriametrics.Running) -> dict[str, Question]:
     check, _, metric = query_data.RANKED
     fleet = f'{check}_{metric}{{node!~"{name_of(DAY_NODE)}|{name_of(YEAR_NODE)}"}}'
     top = f"topk({TOP}, avg_over_time({fleet}[24h]))"
+    across = f"quantile({PERCENTILE / 100}, avg_over_time({fleet}[1h]))"
     return {
         "day": graphs(DAY_NODE, *data.last_day(), DAY_MS // POINTS),
         "year": graphs(YEAR_NODE, *data.last_year(), 11 * HOUR_MS),
         "top10": Question(lambda: peer.query(top, data.end_ms - 1)),
+        "across": Question(
+            lambda: peer.query_range(across, data.end_ms - DAY_MS + HOUR_MS - 1, data.end_ms - 1, HOUR_MS)
+        ),
     }
 
 
@@ -151,6 +160,11 @@ def _check(ours: Mapping[str, Question], theirs: Mapping[str, Question]) -> None
     other = sorted((float(line["value"][1]) for line in lines), reverse=True)
     if not np.allclose(values, other):
         raise BenchError(f"the fleet's greatest means differ: {values}, {other}")
+    line = np.frombuffer(ours["across"].ask().percentiles[0])
+    (theirs_line,) = theirs["across"].ask()["data"]["result"]
+    other_line = [float(value) for _, value in theirs_line["values"]]
+    if not np.allclose(line, other_line):
+        raise BenchError(f"the fleet's percentiles differ: {line}, {other_line}")
 
 
 def _measure(asks: Mapping[str, Mapping[str, Question]], size: Size) -> Times:
