@@ -121,6 +121,12 @@ def folded(slots: Slots, by: str, first: int, ratio: int, points: int) -> Floats
     return values
 
 
+def whole(slots: Slots, by: str) -> Floats:
+    """One value of all of them."""
+    return VALUES[by](slots, _FIRST)
+
+
+_FIRST = np.zeros(1, dtype=np.int64)
 VALUES: Mapping[str, Callable[[Slots, Rows], Floats]] = {
     "mean": lambda slots, starts: (
         np.add.reduceat(slots.total, starts) / np.add.reduceat(slots.counts, starts)

@@ -21,7 +21,7 @@ from timeseries.fleet import (
     level_for,
     read_due,
 )
-from timeseries.fleet_rows import VALUES, Fleet, folded
+from timeseries.fleet_rows import VALUES, Fleet, whole
 from timeseries.retention import Retention
 from timeseries.rollups import FINE_MS
 from timeseries.store import DAY_MS, HOUR_MS, InThread, TimeSeriesStore
@@ -94,9 +94,7 @@ async def run_rank(
     level = level_for(len(nodes), start_ms, end_ms, width_ms, retention)
     fleet = Fleet(account_id, nodes, rank.check, rank.key, rank.metric, start_ms, end_ms, level)
     due = await read_due(store, in_thread, fleet, decoded)
-    first, last = fleet.slots()
-    fold = partial(folded, by=rank.by, first=first, ratio=last - first, points=1)
-    found = await fold_fleet(store, in_thread, fleet, due.columns, fold)
+    found = await fold_fleet(store, in_thread, fleet, due.columns, partial(whole, by=rank.by))
     return ranked({node_id: float(value[0]) for node_id, value in found.items()}, rank)
 
 
