@@ -1,7 +1,7 @@
 """Bundles: rows of a node's series in one piece, packed by zstd together.
 
 Blocks of an hour of a node begin with the same times and origins, and name and shape their columns alike, so
-that together they are a fifth smaller. Rows are bytes here, no more.
+that together they are a fifth smaller; with the words of our own checks a quarter. Rows are bytes here.
 """
 
 import threading
@@ -13,6 +13,7 @@ import msgspec
 import zstandard
 
 from timeseries.errors import DamagedBlock
+from timeseries.words import dictionary
 
 LEVEL = -1
 """Of zstd: most of a row is packed already, and in the rest the quickest finds as much as others do."""
@@ -36,8 +37,10 @@ class _Zstd(threading.local):
     """Of each thread its own, because they are for one at a time."""
 
     def __init__(self) -> None:
-        self.packer = zstandard.ZstdCompressor(level=LEVEL)
-        self.unpacker = zstandard.ZstdDecompressor()
+        words = zstandard.ZstdCompressionDict(dictionary(), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+        words.precompute_compress(level=LEVEL)
+        self.packer = zstandard.ZstdCompressor(dict_data=words)
+        self.unpacker = zstandard.ZstdDecompressor(dict_data=words)
 
 
 _decoder = msgspec.msgpack.Decoder(Members)

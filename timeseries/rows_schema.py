@@ -10,7 +10,7 @@ from pathlib import Path
 
 from timeseries.store import Level
 
-VERSION = 3
+VERSION = 4
 """In the file's `user_version`. Of former ones, version 0 is carried over by `timeseries.former_rows`."""
 
 ALONE = frozenset({Level.HOUR})
@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS passed (
 CREATE TABLE IF NOT EXISTS deleted (
     account TEXT NOT NULL, node TEXT NOT NULL, mark INTEGER NOT NULL, PRIMARY KEY (account, node)
 ) WITHOUT ROWID;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 COMMIT;
 """
 """Series have numbers from 1 on within their node.

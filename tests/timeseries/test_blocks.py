@@ -104,6 +104,18 @@ def test_a_status_that_shows_a_metric_comes_back_without_that_metric() -> None:
     assert list(columns.metrics) == ["a"]
 
 
+def test_a_status_that_is_near_to_a_metric_comes_back_without_that_metric() -> None:
+    statuses = [f"{n * n / 7:.2f} of b" for n in range(50)]
+    written = [
+        measured(START + n, result(a=n % 7, b=n * n) | {"status": status}, origin=f"a:{n}")
+        for n, status in enumerate(statuses)
+    ]
+    block = encode_block(one_series(written))
+    (template,) = msgspec.msgpack.decode(block[HEAD_BYTES:], type=Block).statuses.templates
+    assert template.near[0] is not None
+    assert list(decode_block(block, ["a"]).statuses) == statuses
+
+
 def test_without_rows_every_text_of_a_row_is_empty() -> None:
     columns = decode_block(sample(), with_rows=False)
     assert columns.times.tolist() == [START + n for n in range(50)]

@@ -85,6 +85,7 @@ factors = st.sampled_from([1, -1, 0.5, 1e-7, 3.7, 1e9])
 @example([0] * 31 + [2**63 - 1], [(1, 0)])
 @example([-(2**63), 2**63 - 1] * 20, [(-1, -1), (1, 1)])
 @example([2**62 + n % 2 for n in range(40)], [(1, 2**62)])
+@example([2**40 * n * n % 1009 for n in range(40)], [(2.0**-40, 0), (2.0**20, 1)])
 @settings(deadline=None, max_examples=200)
 def test_whatever_there_is_comes_back(numbers: list[int], made: list[tuple[float, int]]) -> None:
     first = np.array(numbers, dtype=np.int64)

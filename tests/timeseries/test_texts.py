@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.timeseries.series import statuses
 from timeseries.columns import Floats
-from timeseries.texts import PackedTexts, pack_texts, unpack_texts
+from timeseries.texts import Near, PackedTexts, pack_texts, unpack_texts
 
 awkward = st.text("0123456789.%-d \n\0é", max_size=12)
 RANDOM = np.random.default_rng(1)
@@ -84,6 +84,12 @@ def test_numbers_that_follow_from_a_metric_take_little_room() -> None:
     packed = stored(texts, metrics)
     assert len(packed) < len(stored(texts)) / 2
     assert read(packed, 360, metrics) == texts
+
+
+@pytest.mark.parametrize("metric", [1e19, float("inf"), float("nan")])
+def test_what_is_too_large_for_integers_is_expected_of_no_number(metric: float) -> None:
+    with pytest.raises(ValueError, match="out of bounds"):
+        Near("a", 1.0, 0.0).expected({"a": np.array([1.0, metric])}, np.arange(2))
 
 
 def test_a_number_that_a_metric_tells_nothing_of_stands_alone() -> None:
