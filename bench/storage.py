@@ -2,20 +2,19 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
 from bench import points, recording
 from bench.disk import OnDisk, on_disk
-from timeseries.blocks import decode_block, encode_block
-from timeseries.collect import collect
-from timeseries.columns import Columns
+from timeseries.blocks import decode_block, encode_blocks
+from timeseries.collect import Collected, collect
+from timeseries.columns import Column
+from timeseries.compaction import thd_make
 from timeseries.frames import Frame, decode_payload
-from timeseries.rolling import coarsen, roll
-from timeseries.rollup_rows import encode_rollup
-from timeseries.rollups import FINE_MS, Rollup
-from timeseries.store import HOUR_MS
+from timeseries.store import HOUR_MS, Hour, Level, Place
 
 DISK_ROUNDS = 3
 """In which ours and the peer are filled anew: the peer's parts are others each time."""
@@ -53,25 +52,33 @@ def made_up(hours: int) -> list[Frame]:
 
 
 def measure(frames: Sequence[Frame], rounds: int) -> Stored:
-    """A node's frames as blocks of an hour from the first on, and as rows of fine and of hourly slots."""
-    series = collect(frames).series.values()
-    starts = range(frames[0].time_ms, frames[-1].time_ms + 1, HOUR_MS)
-    hours = [columns.between(hour, hour + HOUR_MS) for columns in series for hour in starts]
-    hours = [columns for columns in hours if len(columns.times)]
-    blocks = [encode_block(columns) for columns in hours]
-    fine = [_rolled(columns) for columns in series]
-    rollups = [*fine, *(coarsen(rollup, HOUR_MS) for rollup in fine)]
-    values = sum(len(column.rows) for columns in series for column in columns.metrics.values())
+    """A node's frames as passes take them in, an hour each, and the rows that stand at their end."""
+    hours = [list(some) for _, some in groupby(frames, key=lambda frame: frame.time_ms // HOUR_MS)]
+    collected = [collect(some) for some in hours]
+    rows = passed(collected)
+    blocks = [data for place, data in rows.items() if place.level is Level.RAW]
     steps: dict[str, Callable[[], object]] = {
-        "decode frames": lambda: [decode_payload(frame.payload) for frame in frames],
-        "decode frames, collect": lambda: collect(frames),
-        "encode blocks": lambda: [encode_block(columns) for columns in hours],
-        "roll up": lambda: [coarsen(_rolled(columns), HOUR_MS) for columns in hours],
-        "decode blocks": lambda: [decode_block(block) for block in blocks],
-        "decode blocks for a graph": lambda: [decode_block(block, with_rows=False) for block in blocks],
+        "decode frames": lambda: all(decode_payload(frame.payload) for frame in frames),
+        "make columns of frames": lambda: all(collect(some) for some in hours),
+        "encode blocks": lambda: all(encode_blocks(list(each.series.values())) for each in collected),
+        "make all rows of columns": lambda: passed(collected),
+        "decode blocks": lambda: all(decode_block(block) for block in blocks),
+        "decode blocks for a graph": lambda: all(decode_block(block, with_rows=False) for block in blocks),
     }
+    values = sum(len(metric.rows) for each in collected for metric in _metrics(each))
     took = {name: [_cpu_us(step) / values for _ in range(rounds)] for name, step in steps.items()}
-    return Stored(values, sum(map(len, blocks)), sum(len(encode_rollup(each)) for each in rollups), took)
+    block_bytes = sum(map(len, blocks))
+    return Stored(values, block_bytes, sum(map(len, rows.values())) - block_bytes, took)
+
+
+def passed(collected: Sequence[Collected]) -> dict[Place, bytes]:
+    """The rows that stand after passes of these hours, one after the other."""
+    rows: dict[Place, bytes] = {}
+    for each in collected:
+        first_ms = min(int(columns.times[0]) for columns in each.series.values())
+        hour = Hour("bench", "node", first_ms // HOUR_MS * HOUR_MS, 1)
+        rows |= {row.place: row.data for row in thd_make(hour, each, rows).rows}
+    return rows
 
 
 def table(name: str, stored: Stored) -> Iterator[str]:
@@ -99,9 +106,9 @@ def disk_figures(disk: OnDisk) -> dict[str, float]:
     return {"bytes_per_point": ours / disk.values, "vs_victoriametrics_bytes": ours / theirs}
 
 
-def _rolled(columns: Columns) -> Rollup:
-    first, last = (int(time) // FINE_MS for time in (columns.times[0], columns.times[-1]))
-    return roll(columns, first * FINE_MS, FINE_MS, last - first + 1)
+def _metrics(collected: Collected) -> Iterator[Column]:
+    for columns in collected.series.values():
+        yield from columns.metrics.values()
 
 
 def _cpu_us(step: Callable[[], object]) -> float:

@@ -1,6 +1,6 @@
 """Blocks: the columns of one check and key of one node, an hour of them, as bytes at rest."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -12,19 +12,17 @@ from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Numbers, Time
 from timeseries.errors import DamagedBlock
 from timeseries.followers import Follower, find_followers
 from timeseries.numbers import (
-    RAW,
-    Integers,
     Pack,
     Packed,
-    Scaled,
     pack,
     pack_scaled,
     restored,
-    scaled,
+    scale_all,
     unpack,
     unpack_integers,
     unpack_scaled,
 )
+from timeseries.scaling import RAW, Integers, Scaled
 from timeseries.sealed import seal, unseal
 from timeseries.texts import PackedTexts, pack_texts, unpack_texts
 
@@ -68,17 +66,21 @@ _packer = msgspec.msgpack.Encoder()
 
 def encode_block(columns: Columns) -> bytes:
     """The bytes of columns that have a row at least."""
-    size = len(columns.times)
-    whole = {name: column.floats() for name, column in columns.metrics.items() if len(column.numbers) == size}
-    block = Block(
-        size,
-        pack(columns.times),
-        _packed_origins(tuple(columns.origins)),
-        pack_texts(columns.states, {}),
-        pack_texts(columns.statuses, whole),
-        _packed_metrics(columns.metrics, size),
-    )
-    return seal(KIND, block, VERSION)
+    return encode_blocks([columns])[0]
+
+
+def encode_blocks(series: Sequence[Columns]) -> list[bytes]:
+    """Those of the columns of each; of one node and hour, they cost less together."""
+    numbers = _scaled(series)
+    off = [dict(_off(each, len(columns.times))) for columns, each in zip(series, numbers, strict=True)]
+    alone = [each for some in numbers for each in some if isinstance(each, Scaled)]
+    packed = iter(pack_scaled([*alone, *(each for some in off for _, each in some.values())]))
+    of_series = [[next(packed) if isinstance(each, Scaled) else each for each in some] for some in numbers]
+    blocks = []
+    for columns, its, its_off in zip(series, of_series, off, strict=True):
+        followers = {place: (next(packed), follows) for place, (follows, _) in its_off.items()}
+        blocks.append(seal(KIND, _block(columns, its, followers), VERSION))
+    return blocks
 
 
 def decode_block(sealed: bytes, metrics: Collection[str] | None = None, *, with_rows: bool = True) -> Columns:
@@ -94,41 +96,81 @@ def decode_block(sealed: bytes, metrics: Collection[str] | None = None, *, with_
         raise DamagedBlock(f"a block whose checksum is right does not decode: {error!r}") from error
 
 
-@lru_cache(maxsize=16)
-def _packed_origins(origins: tuple[str, ...]) -> PackedTexts:
-    """Remembered, because all checks of a node nearly always have the same."""
-    return pack_texts(origins, {})
-
-
-def _packed_metrics(metrics: Mapping[str, Column], size: int) -> list[PackedColumn]:
-    found = [scaled(column.numbers) if len(column.numbers) else None for column in metrics.values()]
-    integers = {
-        place: numbers.integers
-        for place, numbers in enumerate(found)
-        if isinstance(numbers, Scaled) and len(numbers.integers) == size
-    }
-    followers = find_followers(integers)
+def _scaled(series: Sequence[Columns]) -> list[list[Scaled | Pack | None]]:
+    """The numbers of each metric of each of the series; None for one of texts."""
+    columns = [column.numbers for each in series for column in each.metrics.values()]
+    found = iter(scale_all([numbers for numbers in columns if len(numbers)]))
     return [
-        _packed(name, column, size, *_packed_numbers(found[place], followers.get(place), integers))
-        for place, (name, column) in enumerate(metrics.items())
+        [next(found) if len(column.numbers) else None for column in each.metrics.values()] for each in series
     ]
 
 
-def _packed_numbers(
-    numbers: Scaled | Pack | None, follows: Follower | None, integers: Mapping[int, Integers]
+def _off(numbers: Sequence[Scaled | Pack | None], size: int) -> Iterator[tuple[int, tuple[Follower, Scaled]]]:
+    """What metrics, by their places, that follow others are off them."""
+    whole = {
+        place: each
+        for place, each in enumerate(numbers)
+        if isinstance(each, Scaled) and len(each.integers) == size
+    }
+    integers = {place: each.integers for place, each in whole.items()}
+    for place, follows in find_followers(integers).items():
+        try:
+            expected = follows.expected([integers[leader] for leader in follows.places])
+        except ValueError:
+            continue
+        yield place, (follows, whole[place]._replace(integers=integers[place] - expected))
+
+
+def _block(
+    columns: Columns, numbers: Sequence[Pack | None], followers: Mapping[int, tuple[Packed, Follower]]
+) -> Block:
+    size = len(columns.times)
+    return Block(
+        size,
+        _packed_times(columns.times.tobytes()),
+        _packed_origins(tuple(columns.origins)),
+        _packed_texts(columns.states, {}),
+        _packed_texts(columns.statuses, columns.metrics),
+        [
+            _packed(name, column, size, *_shorter(numbers[place], followers.get(place)))
+            for place, (name, column) in enumerate(columns.metrics.items())
+        ],
+    )
+
+
+def _shorter(
+    alone: Pack | None, follower: tuple[Packed, Follower] | None
 ) -> tuple[Pack | None, Follower | None]:
-    """Alone, or off what follows from others, whichever is shorter."""
-    if not isinstance(numbers, Scaled):
-        return numbers, None
-    alone = pack_scaled(numbers)
-    if follows is None:
+    if follower is None or not isinstance(alone, Packed):
         return alone, None
-    try:
-        off = pack_scaled(numbers, follows.expected([integers[place] for place in follows.places]))
-    except ValueError:
-        return alone, None
-    is_shorter = len(off.data) + len(_packer.encode(follows)) < len(alone.data)
-    return (off, follows) if is_shorter else (alone, None)
+    off, follows = follower
+    return follower if len(off.data) + len(_packer.encode(follows)) < len(alone.data) else (alone, None)
+
+
+@lru_cache(maxsize=16)
+def _packed_times(times: bytes) -> Pack:
+    """Remembered, because all checks of a node nearly always have the same."""
+    return pack(np.frombuffer(times, dtype=np.int64))
+
+
+@lru_cache(maxsize=16)
+def _packed_origins(origins: tuple[str, ...]) -> PackedTexts:
+    """Remembered, too."""
+    return pack_texts(origins, {})
+
+
+def _packed_texts(texts: Sequence[str], metrics: Mapping[str, Column]) -> PackedTexts:
+    """Of all metrics those that have a number in every row may be in the texts."""
+    if texts.count(texts[0]) == len(texts):
+        return _packed_text(texts[0], len(texts))
+    whole = {name: each.floats() for name, each in metrics.items() if len(each.numbers) == len(texts)}
+    return pack_texts(texts, whole)
+
+
+@lru_cache(maxsize=64)
+def _packed_text(text: str, size: int) -> PackedTexts:
+    """One that is the same in all rows, most often a state, or no status."""
+    return pack_texts([text] * size, {})
 
 
 def _packed(
@@ -138,11 +180,17 @@ def _packed(
         name,
         len(column.rows),
         None if len(column.rows) == size else pack(column.rows),
-        pack(column.kinds.astype(np.int64)),
+        _packed_kinds(column.kinds.tobytes()),
         numbers,
         pack_texts(column.texts, {}) if column.texts else None,
         follows,
     )
+
+
+def _packed_kinds(kinds: bytes) -> Pack:
+    if kinds.count(kinds[:1]) == len(kinds):
+        return kinds[0]
+    return pack(np.frombuffer(kinds, dtype=np.uint8).astype(np.int64))
 
 
 def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> Columns:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from twisted.logger import Logger
 
-from timeseries.blocks import decode_block, encode_block
+from timeseries.blocks import decode_block, encode_blocks
 from timeseries.collect import Collected, Which, collect
 from timeseries.columns import Columns, merge
 from timeseries.errors import DamagedBlock
@@ -81,7 +81,7 @@ def thd_make(hour: Hour, collected: Collected, there: Mapping[Place, bytes]) -> 
         merged(there.get(raw), fresh)
         for (raw, *_), fresh in zip(places, collected.series.values(), strict=True)
     ]
-    rows = [Row(raw, encode_block(columns)) for (raw, *_), columns in zip(places, stand, strict=True)]
+    rows = [Row(raw, block) for (raw, *_), block in zip(places, encode_blocks(stand), strict=True)]
     fine = roll_all(stand, hour.start_ms, FINE_SLOTS)
     rows += _replaced(hour, Level.FIVE_MINUTES, [place for _, place, _ in places], fine, there)
     hourly = coarsen_all(fine, FINE_SLOTS)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from timeseries.columns import Floats
-from timeseries.numbers import Integers
+from timeseries.scaling import Integers
 
 FEWEST = 32
 """Rows that are worth the trouble."""

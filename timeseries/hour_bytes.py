@@ -16,9 +16,9 @@ import numpy as np
 import zstandard
 
 from timeseries.columns import Floats, Kinds, Rows
-from timeseries.extremes import POWERS, Places, to_floats, to_integers
-from timeseries.numbers import RAW, Integers
+from timeseries.extremes import to_floats, to_integers
 from timeseries.rolling import Sheet
+from timeseries.scaling import POWERS, RAW, Integers, Places
 
 ROWS = 4
 """Of a metric."""

@@ -9,11 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 import msgspec
 import numpy as np
 
-from timeseries.columns import Rows
-from timeseries.extremes import POWERS, to_floats, to_integers
-from timeseries.numbers import RAW, Integers, Pack, pack, unpack_floats, unpack_integers
+from timeseries.columns import Numbers, Rows
+from timeseries.extremes import to_floats, to_integers
+from timeseries.numbers import Pack, pack, pack_all, unpack_floats, unpack_integers
 from timeseries.rolling import Sheet
 from timeseries.rollups import Slots
+from timeseries.scaling import POWERS, RAW, Integers, Places
 
 
 class PackedMetric(msgspec.Struct, frozen=True, array_like=True):
@@ -56,18 +57,19 @@ def unpack_slots(packed: bytes, metrics: Collection[str] | None) -> Iterator[tup
 def _packed(sheet: Sheet) -> PackedTable:
     slots, minimum, maximum, total, counts, kinds = sheet.slots
     places, integers = to_integers(np.stack((minimum, maximum, total), axis=1), counts[0])
+    packed = iter(pack_all([*kinds.astype(np.int64), *_extremes(places, integers)]))
+    of_kinds = [next(packed) for _ in sheet.metrics]
     metrics = [
-        PackedMetric(name, pack(of_kinds), of_places, [_packed_extreme(each, of_places) for each in extremes])
-        for (_, name), of_kinds, of_places, extremes in zip(
-            sheet.metrics, kinds.astype(np.int64), places.tolist(), integers, strict=True
-        )
+        PackedMetric(name, its_kinds, its_places, [next(packed) for _ in range(3)])
+        for (_, name), its_kinds, its_places in zip(sheet.metrics, of_kinds, places.tolist(), strict=True)
     ]
     run = slots[-1] - slots[0] + 1 == len(slots)
     return PackedTable(len(slots), int(slots[0]) if run else pack(slots), pack(counts[0]), metrics)
 
 
-def _packed_extreme(numbers: Integers, places: int) -> Pack:
-    return pack(numbers.view(np.float64) if places == RAW else numbers)
+def _extremes(places: Places, integers: Integers) -> Iterator[Numbers]:
+    for of_metric, of_places in zip(integers, places.tolist(), strict=True):
+        yield from of_metric.view(np.float64) if of_places == RAW else of_metric
 
 
 def _unpacked(metric: PackedMetric, slots: Rows, counts: Integers) -> Slots:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from timeseries.columns import Floats, Rows
-from timeseries.numbers import Integers
+from timeseries.scaling import Integers
 
 MOST_DIGITS = 15
 """Of a number that is taken out, so that a float holds it exactly."""

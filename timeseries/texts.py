@@ -12,7 +12,8 @@ import numpy as np
 import zstandard
 
 from timeseries.columns import Floats, Rows
-from timeseries.numbers import Integers, Pack, Packed, pack, unpack_integers
+from timeseries.numbers import Pack, Packed, pack, pack_all, unpack_integers
+from timeseries.scaling import Integers
 from timeseries.templates import Found, Template, read, render
 
 FEWEST, LEAST_ALIKE = 32, 0.75
@@ -113,32 +114,49 @@ def unpack_texts(packed: PackedTexts, size: int, metrics: Mapping[str, Floats]) 
 
 
 def _packed(template: Template, found: Found, rows: Rows, metrics: Mapping[str, Floats]) -> PackedTemplate:
+    shown = [
+        _shown(column, places, rows, metrics) or ("", 0)
+        for column, places in zip(found.numbers, template.places, strict=True)
+    ]
+    columns = [column for column, (name, _) in zip(found.numbers, shown, strict=True) if not name]
+    others = _numbers(columns, rows, metrics)
     packed = PackedTemplate(*template, [], [], [])
-    for column, places in zip(found.numbers, template.places, strict=True):
-        name, shift = _shown(column, places, rows, metrics) or ("", 0)
-        numbers, near = (name, None) if name else _off(column, rows, metrics)
+    for name, shift in shown:
+        numbers, near = (name, None) if name else next(others)
         packed.numbers.append(numbers)
         packed.shifts.append(shift)
         packed.near.append(near)
     return packed
 
 
-def _off(column: Integers, rows: Rows, metrics: Mapping[str, Floats]) -> tuple[Pack, Near | None]:
-    """The column, or what it is off what a metric lets expect, if that is shorter."""
-    alone = pack(column)
-    if not isinstance(alone, Packed) or (near := _nearest(column, rows, metrics)) is None:
-        return alone, None
+def _numbers(
+    columns: Sequence[Integers], rows: Rows, metrics: Mapping[str, Floats]
+) -> Iterator[tuple[Pack, Near | None]]:
+    """Each column, or what it is off what a metric lets expect, if that is shorter."""
+    off = [_off(column, rows, metrics) for column in columns]
+    packed = pack_all([*columns, *(numbers for numbers, _ in filter(None, off))])
+    followers = iter(packed[len(columns) :])
+    for alone, found in zip(packed, off, strict=False):
+        yield _shorter(alone, next(followers), found[1]) if found else (alone, None)
+
+
+def _off(column: Integers, rows: Rows, metrics: Mapping[str, Floats]) -> tuple[Integers, Near] | None:
+    if (near := _nearest(column, rows, metrics)) is None:
+        return None
     try:
-        off = pack(column - near.expected(metrics, rows))
+        return column - near.expected(metrics, rows), near
     except ValueError:
-        return alone, None
+        return None
+
+
+def _shorter(alone: Pack, off: Pack, near: Near) -> tuple[Pack, Near | None]:
     longer = len(off.data) + len(near.name) + 18 if isinstance(off, Packed) else 0
-    return (off, near) if longer < len(alone.data) else (alone, None)
+    return (off, near) if isinstance(alone, Packed) and longer < len(alone.data) else (alone, None)
 
 
 def _nearest(column: Integers, rows: Rows, metrics: Mapping[str, Floats]) -> Near | None:
     """The metric of which the numbers are a multiple, nearly, and something."""
-    if len(rows) < FEWEST or not metrics:
+    if len(rows) < FEWEST or not metrics or np.all(column == column[0]):
         return None
     numbers, mean = np.array([metric[rows] for metric in metrics.values()]), column.mean()
     with np.errstate(all="ignore"):

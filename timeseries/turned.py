@@ -9,7 +9,7 @@ import numpy as np
 
 from timeseries.columns import FLOAT, INT, RATE, Column, Floats, Kinds, Rows, column_of
 from timeseries.frames import Value
-from timeseries.numbers import Integers
+from timeseries.scaling import Integers
 
 FLOAT_TAG, FLOAT_BYTES = 0xCB, 9
 """What msgpack makes of a float: this byte, and eight more, the highest first."""

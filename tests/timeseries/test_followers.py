@@ -11,7 +11,7 @@ from timeseries.blocks import KIND, VERSION, PackedColumn, _decoder, decode_bloc
 from timeseries.columns import FLOAT, INT, Column, Columns, Numbers
 from timeseries.errors import DamagedBlock
 from timeseries.followers import FEWEST, Follower, find_followers
-from timeseries.numbers import Integers
+from timeseries.scaling import Integers
 from timeseries.sealed import HEAD_BYTES, seal
 
 SIZE = 360

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from timeseries.columns import Numbers
-from timeseries.numbers import Pack, Packed, decimals, pack, unpack, unpack_floats, unpack_integers
+from timeseries.numbers import Pack, Packed, pack, pack_all, unpack, unpack_floats, unpack_integers
 
 int64s = st.integers(-(2**63), 2**63 - 1)
 hundredths = st.integers(-(10**9), 10**9).map(lambda number: number / 100)
@@ -54,8 +54,6 @@ def test_what_does_not_change_takes_no_room() -> None:
 def test_decimals_take_the_room_of_their_integers() -> None:
     integers = np.random.default_rng(1).integers(0, 10_000, 360)
     assert size(pack(integers / 100)) == size(pack(integers))
-    assert decimals(np.array([1.0, 2.0])) is not None
-    assert decimals(np.array([1.5, 1 / 3])) is None
 
 
 def test_memory_in_whole_pages_takes_the_room_of_page_numbers() -> None:
@@ -74,3 +72,24 @@ def test_numbers_of_the_other_kind_are_refused() -> None:
         unpack_integers(pack(np.array([0.5, 0.25])), 2)
     with pytest.raises(TypeError):
         unpack_floats(pack(np.array([1, 2])), 2)
+
+
+columns = st.integers(1, 30).flatmap(
+    lambda size: (
+        st.lists(int64s, min_size=size, max_size=size).map(lambda some: np.array(some, dtype=np.int64))
+        | st.lists(hundredths | st.floats(allow_nan=False), min_size=size, max_size=size).map(np.array)
+    )
+)
+
+
+@given(st.lists(columns, max_size=6))
+@settings(deadline=None)
+def test_many_columns_at_once_are_packed_as_each_by_itself(numbers: list[Numbers]) -> None:
+    assert pack_all(numbers) == list(map(pack, numbers))
+
+
+def test_walks_are_kept_by_their_steps_and_jumps_as_they_are() -> None:
+    jumps = np.random.default_rng(4).integers(0, 1000, 360)
+    walk = np.cumsum(jumps - 500)
+    assert size(pack(walk)) < size(pack(walk[np.random.default_rng(5).permutation(360)])) * 0.8
+    assert size(pack(jumps)) < size(pack(np.append(jumps[::2], jumps[1::2]))) * 1.01 < 500
