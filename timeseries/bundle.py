@@ -15,8 +15,11 @@ import zstandard
 from timeseries.errors import DamagedBlock
 from timeseries.words import dictionary
 
-LEVEL = -1
+LEVEL, LEVEL_OF_LARGE = -1, -20
 """Of zstd: most of a row is packed already, and in the rest the quickest finds as much as others do."""
+
+LARGE_BYTES = 65_536
+"""A day of rollups of many metrics: there names and words are nothing beside the numbers."""
 
 
 class Members(msgspec.Struct, frozen=True, array_like=True):
@@ -39,8 +42,20 @@ class _Zstd(threading.local):
     def __init__(self) -> None:
         words = zstandard.ZstdCompressionDict(dictionary(), dict_type=zstandard.DICT_TYPE_RAWCONTENT)
         words.precompute_compress(level=LEVEL)
-        self.packer = zstandard.ZstdCompressor(dict_data=words)
-        self.unpacker = zstandard.ZstdDecompressor(dict_data=words)
+        self._packer = zstandard.ZstdCompressor(dict_data=words)
+        self._packer_of_large = zstandard.ZstdCompressor(level=LEVEL_OF_LARGE)
+        self._unpacker = zstandard.ZstdDecompressor(dict_data=words)
+
+    def pack(self, data: bytes) -> bytes:
+        """Any bytes."""
+        return (self._packer if len(data) <= LARGE_BYTES else self._packer_of_large).compress(data)
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Those bytes; raises DamagedBlock."""
+        try:
+            return self._unpacker.decompress(packed)
+        except zstandard.ZstdError as error:
+            raise DamagedBlock(f"a row or bundle is damaged: {error}") from error
 
 
 _decoder = msgspec.msgpack.Decoder(Members)
@@ -53,20 +68,17 @@ def pack(rows: Mapping[int, bytes]) -> Bundle:
     numbers = sorted(rows)
     ordered = [rows[number] for number in numbers]
     members = Members(numbers, [len(row) for row in ordered])
-    return Bundle(_encoder.encode(members), _zstd.packer.compress(b"".join(ordered)))
+    return Bundle(_encoder.encode(members), _zstd.pack(b"".join(ordered)))
 
 
 def pack_alone(row: bytes) -> bytes:
     """A row that is in no bundle."""
-    return _zstd.packer.compress(row)
+    return _zstd.pack(row)
 
 
 def unpack_alone(data: bytes) -> bytes:
     """That row; raises DamagedBlock."""
-    try:
-        return _zstd.unpacker.decompress(data)
-    except zstandard.ZstdError as error:
-        raise DamagedBlock(f"a row is damaged: {error}") from error
+    return _zstd.unpack(data)
 
 
 def members_of(encoded: bytes) -> Members:
@@ -82,7 +94,7 @@ def members_of(encoded: bytes) -> Members:
 
 def unpack(bundle: Bundle, wanted: Container[int] | None = None) -> dict[int, bytes]:
     """All rows by their numbers, or those wanted; raises DamagedBlock."""
-    members, data = members_of(bundle.members), unpack_alone(bundle.data)
+    members, data = members_of(bundle.members), _zstd.unpack(bundle.data)
     if len(data) != sum(members.sizes):
         raise DamagedBlock("a bundle is damaged: it is not as large as its rows")
     placed = zip(members.numbers, members.sizes, accumulate(members.sizes), strict=True)

@@ -80,9 +80,12 @@ def found(database: sqlite3.Connection, places: Sequence[Place]) -> Iterator[Row
 def _rows_alone(
     database: sqlite3.Connection, series: SeriesKey, level: Level, start_ms: int, end_ms: int
 ) -> list[Row]:
-    found = database.execute(ROWS_ALONE, (*series, level.value, start_ms, end_ms))
-    rows = ((period_ms, _alone(data)) for period_ms, data in found)
-    return [Row(Place(series, level, period_ms), row) for period_ms, row in rows if row is not None]
+    asked = *series, level.value, start_ms, end_ms
+    return [
+        Row(Place(series, level, period_ms), row)
+        for period_ms, data in database.execute(ROWS_ALONE, asked)
+        if (row := _alone(data)) is not None
+    ]
 
 
 def _of_bundles(

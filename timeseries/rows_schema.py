@@ -17,14 +17,18 @@ ALONE = frozenset({Level.HOUR})
 """Levels whose rows stand alone."""
 
 LOCK_S = 10.0
-PAGE_BYTES = 4096
+PAGE_BYTES = 2048
 """Of a new file: larger ones stay emptier, smaller ones are more to read."""
+
+LOG_PAGES = 2000
+"""That are written before they come from the log into the file."""
 
 PRAGMAS = (
     f"page_size = {PAGE_BYTES}",
     # Pages can be given back.
     "auto_vacuum = INCREMENTAL",
     "journal_mode = WAL",
+    f"wal_autocheckpoint = {LOG_PAGES}",
     "synchronous = FULL",
     # What is forgotten is overwritten where that costs no write of its own.
     "secure_delete = FAST",

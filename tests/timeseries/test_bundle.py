@@ -5,7 +5,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timeseries.bundle import Bundle, members_of, pack, unpack
+from timeseries.bundle import LARGE_BYTES, Bundle, members_of, pack, unpack
 from timeseries.errors import DamagedBlock
 
 ALIKE = b"times and origins that every row of the hour has, for all have the same frames"
@@ -23,6 +23,11 @@ def test_rows_come_out_as_they_went_in(rows: dict[int, bytes], wanted: set[int])
 def test_what_rows_have_in_common_is_kept_once() -> None:
     bundle = pack({number: b"P%06d" % number + ALIKE for number in range(10)})
     assert len(bundle.data) < len(ALIKE) + 10 * 10
+
+
+def test_large_bundles_come_back_too() -> None:
+    rows = {number: (b"%d " % number) * LARGE_BYTES for number in range(1, 3)}
+    assert unpack(pack(rows)) == rows
 
 
 @given(rows, st.binary(max_size=40), st.integers(0, 1000), st.integers(1, 255))
