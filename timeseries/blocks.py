@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Numbers, Times
 from timeseries.errors import DamagedBlock
 from timeseries.followers import Follower, find_followers
+from timeseries.merging import Identities, identities_of
 from timeseries.numbers import (
     Pack,
     Packed,
@@ -62,6 +63,7 @@ class Block(msgspec.Struct, frozen=True, array_like=True):
 
 _decoder = msgspec.msgpack.Decoder(Block)
 _packer = msgspec.msgpack.Encoder()
+_origins_decoder = msgspec.msgpack.Decoder(PackedTexts)
 
 
 def encode_block(columns: Columns) -> bytes:
@@ -92,6 +94,16 @@ def decode_block(sealed: bytes, metrics: Collection[str] | None = None, *, with_
     block = unseal(KIND, sealed, _decoder, VERSION, OLDEST)
     try:
         return _columns(block, metrics, with_rows)
+    except (RuntimeError, TypeError, ValueError, LookupError) as error:
+        raise DamagedBlock(f"a block whose checksum is right does not decode: {error!r}") from error
+
+
+def decode_identities(sealed: bytes) -> Identities:
+    """The frames of a block's rows, for a tenth of the time; raises DamagedBlock."""
+    block = unseal(KIND, sealed, _decoder, VERSION, OLDEST)
+    try:
+        times = _times(block.times, block.size)
+        return identities_of(times, _origins(_packer.encode(block.origins), block.size))
     except (RuntimeError, TypeError, ValueError, LookupError) as error:
         raise DamagedBlock(f"a block whose checksum is right does not decode: {error!r}") from error
 
@@ -208,6 +220,12 @@ def _columns(block: Block, metrics: Collection[str] | None, with_rows: bool) -> 
     )
     kept = {name: column for name, column in found.items() if metrics is None or name in metrics}
     return Columns(_times(block.times, block.size), origins, states, statuses, kept)
+
+
+@lru_cache(maxsize=KEPT)
+def _origins(packed: bytes, size: int) -> list[str]:
+    """Remembered, too; nobody changes it."""
+    return unpack_texts(_origins_decoder.decode(packed), size, {})
 
 
 @lru_cache(maxsize=KEPT)

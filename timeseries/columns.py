@@ -160,36 +160,6 @@ def appended(old: Columns, new: Columns) -> Columns:
     )
 
 
-def merge(old: Columns, new: Columns) -> Columns:
-    """The rows of both, in order; of a frame that is in both, those of `new`."""
-    replaced = set(new.identities())
-    identities = [*old.identities(), *new.identities()]
-    stale = {row for row in range(len(old.times)) if identities[row] in replaced}
-    order = sorted((row for row in range(len(identities)) if row not in stale), key=identities.__getitem__)
-    return Columns(
-        np.array([identities[row][0] for row in order], dtype=np.int64),
-        [identities[row][1] for row in order],
-        _picked([*old.states, *new.states], order),
-        _picked([*old.statuses, *new.statuses], order),
-        _merged_metrics(old, new, order),
-    )
-
-
-def _picked(texts: list[str], order: list[int]) -> list[str]:
-    return [texts[row] for row in order]
-
-
-def _merged_metrics(old: Columns, new: Columns, order: list[int]) -> dict[str, Column]:
-    places = np.full(len(old.times) + len(new.times), -1)
-    places[order] = np.arange(len(order))
-    pieces: dict[str, list[Column]] = {}
-    for columns, to in ((old, places[: len(old.times)]), (new, places[len(old.times) :])):
-        for name, column in columns.metrics.items():
-            if len((moved := column.moved(to)).rows):
-                pieces.setdefault(name, []).append(moved)
-    return {name: joined(pieces[name]) for name in sorted(pieces)}
-
-
 def _kinds(kind: int, rates: Kinds | int, size: int) -> Kinds:
     if isinstance(rates, int):
         return np.full(size, kind | rates, dtype=np.uint8)

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from twisted.logger import Logger
 
-from timeseries.blocks import decode_block, encode_blocks
+from timeseries.blocks import decode_block, decode_identities, encode_blocks
 from timeseries.collect import Collected, Which, collect
-from timeseries.columns import Columns, merge
+from timeseries.columns import Columns
 from timeseries.errors import DamagedBlock
 from timeseries.hours import pack_hour
+from timeseries.merging import has_all, identities_of, merge
 from timeseries.question import WIDTH_MS
 from timeseries.rolling import Sheet, coarsen_all, roll, roll_all
 from timeseries.rollup_rows import replace_hour
@@ -94,6 +95,8 @@ def merged(block: bytes | None, fresh: Columns) -> Columns:
     if block is None:
         return fresh
     try:
+        if has_all(identities_of(fresh.times, fresh.origins), decode_identities(block)):
+            return fresh
         return merge(decode_block(block), fresh)
     except DamagedBlock as error:
         _log.error("a damaged row is replaced by what its frames have: {error}", error=error)

@@ -11,10 +11,11 @@ from tests.timeseries.samples import measured, result
 from tests.timeseries.series import HOUR_MS, START, frames, one_series, plain_rollup
 from timeseries.blocks import decode_block, encode_block
 from timeseries.collect import collect
-from timeseries.columns import FLOAT, INT, RATE, Columns, merge
+from timeseries.columns import FLOAT, INT, RATE, Columns
 from timeseries.errors import DamagedBlock
 from timeseries.frames import Frame
 from timeseries.hours import pack_hour
+from timeseries.merging import merge
 from timeseries.rolling import coarsen, coarsen_all, roll, roll_all
 from timeseries.rollup_rows import decode_rollup, encode_rollup, replace_hour
 from timeseries.rollups import FINE_MS, Rollup, joined_rollups, replace_slots
