@@ -96,11 +96,11 @@ def _of_bundles(
     node = node_number(database, asked.node)
     numbers = node_numbers(database, node).items()
     series = {number: SeriesKey(account_id, node_id, *which) for which, number in numbers if which in wanted}
-    found: dict[SeriesKey, list[Row]] = {key: [] for key in series.values()}
+    found: dict[int, list[Row]] = {number: [] for number in series}
     for period_ms, *bundle in database.execute(BUNDLES, (node, level.value, *within)):
         for number, data in _unpacked(Bundle(*bundle), series).items():
-            found[series[number]].append(Row(Place(series[number], level, period_ms), data))
-    return found
+            found[number].append(Row(Place(series[number], level, period_ms), data))
+    return {series[number]: rows for number, rows in found.items()}
 
 
 def node_number(database: sqlite3.Connection, node: Node) -> int:
