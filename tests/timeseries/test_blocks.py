@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 from bench import points
 from tests.timeseries.samples import frame, measured, result
 from tests.timeseries.series import START, frames, one_series, plain
-from timeseries.blocks import KIND, VERSION, Block, PackedColumn, decode_block, encode_block
+from timeseries.blocks import KIND, VERSION, Block, decode_block, encode_block
 from timeseries.collect import collect
 from timeseries.errors import DamagedBlock
 from timeseries.frames import Frame
 from timeseries.numbers import Packed
+from timeseries.packed_columns import PackedColumn
 from timeseries.sealed import HEAD_BYTES, seal
 
 GARBAGE = Packed(b"\x04\x01garbage", None, 32)

@@ -7,10 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.timeseries.series import plain
-from timeseries.blocks import KIND, VERSION, PackedColumn, _decoder, decode_block, encode_block
+from timeseries.blocks import KIND, VERSION, _decoder, decode_block, encode_block
 from timeseries.columns import FLOAT, INT, Column, Columns, Numbers
 from timeseries.errors import DamagedBlock
 from timeseries.followers import FEWEST, Follower, find_followers
+from timeseries.packed_columns import PackedColumn
 from timeseries.scaling import Integers
 from timeseries.sealed import HEAD_BYTES, seal
 
