@@ -20,7 +20,9 @@ from picket import correlation
 from statslib import Stats
 from timeseries.frames import Frame, decode_runs, encode_batch, runs
 
-BATCH_BYTES = 256 * 1024
+BATCH_BYTES = 32 * 1024
+"""Whoever takes batches has many of them at hand, an archive a thousand."""
+
 GATHER_S = 0.05
 WAITING_BYTES = 32 << 20
 BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)

@@ -28,9 +28,11 @@ class Delivery(Protocol):
     redelivered: bool
     attempts: int
     """How often it has failed before."""
-    shared: dict[Any, Any]
-    """What consumers in this process have made of the body, for the others who get the same message."""
     stamp: Stamp | None
+
+    @property
+    def shared(self) -> dict[Any, Any]:
+        """What consumers in this process have made of the body, for the others who get the same message."""
 
     def done(self) -> None:
         """It is handled, and need not come again."""

@@ -153,7 +153,6 @@ class RabbitDelivery:
         self.key: str = method.routing_key
         self.body = body
         self.redelivered: bool = method.redelivered
-        self.shared: dict[Any, Any] = {}
         headers = properties.headers or {}
         self.attempts: int = headers.get(ATTEMPTS, 0)
         self.stamp = Stamp(headers[PUBLISHER], headers[NUMBER]) if PUBLISHER in headers else None
@@ -161,6 +160,11 @@ class RabbitDelivery:
         self._consumer = consumer
         self._channel = channel
         self._tag = method.delivery_tag
+
+    @property
+    def shared(self) -> dict[Any, Any]:
+        """New with each attempt, so that what waits for its next one has its body and no more."""
+        return {}
 
     def done(self) -> None:
         """Acknowledge it."""

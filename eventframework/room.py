@@ -12,6 +12,7 @@ class Room:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._waiting: deque[tuple[int, Deferred[None]]] = deque()
+        self._letting_in = False
 
     def enter(self, size: int) -> Deferred[None]:
         """Fires when `size` bytes are inside; cancelled before that, they never are."""
@@ -30,8 +31,13 @@ class Room:
         self._let_in()
 
     def _let_in(self) -> None:
+        """One after the other, also where who enters leaves at once: thousands may wait."""
+        if self._letting_in:
+            return
+        self._letting_in = True
         while self._waiting and self._bytes < self._most_bytes:
             size, entered = self._waiting.popleft()
             if not entered.called:
                 self._bytes += size
                 entered.callback(None)
+        self._letting_in = False

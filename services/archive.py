@@ -8,23 +8,26 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from eventframework.framework import Framework
 from eventframework.policy import Share
+from eventframework.room import Room
 from eventframework.stream import Batch
 from picket.settings import Settings
 from services.base import Service
+from services.turns import Turns
 from statslib import Stats
 from timeseries.errors import InvalidFrame
 from timeseries.frames import Frame, decode_runs, encode_batch
 from timeseries.store import TimeSeriesStore, check_storable
 
-AT_ONCE = 128
-"""Batches of a partition under way: a single Cassandra node holds each for a second, many at a time."""
+AT_ONCE = 64
+"""Batches of a partition at hand: a single Cassandra node holds each for a second, many at a time."""
 
-MAX_BATCHES = 1024
+UNDER_WAY_BYTES = 16 << 20
+"""Of batches that are decoded and being written; each takes several times its size."""
+
 MAX_SET_ASIDE = 1000
 """Files kept; what comes after is only counted and logged, so that nobody can fill the disk."""
 
@@ -40,22 +43,29 @@ class Archive(Service):
         self._bus, self._stats = bus, stats
         self._write = stats.time_calls("write")(store.write)
         self._aside = settings.home / "set_aside"
-        self._slots = DeferredSemaphore(MAX_BATCHES)
+        self._turns = Turns(stats, self._log)
+        self._room = Room(UNDER_WAY_BYTES)
 
     async def setup(self) -> None:
         """Take every batch; stopping the bus waits for those under way."""
         self._bus.stream("results").consume(self.name, self.on_batch, Share.SCOPED, at_once=AT_ONCE)
 
     async def on_batch(self, batch: Batch) -> None:
-        """Return when all of the batch is durable; StoreUnavailable makes the stream bring it again."""
+        """Return when all of the batch is durable; RetryLater makes the stream bring it again."""
+        size = len(batch.body)
+        await self._room.enter(size)
+        try:
+            await self._keep(batch)
+        finally:
+            self._room.leave(size)
+
+    async def _keep(self, batch: Batch) -> None:
+        self._turns.check()  # Before anything is decoded.
         frames = self._storable(batch)
         if not frames:
             return
-        await self._slots.acquire()
-        try:
+        with self._turns.take():
             await self._write(frames)
-        finally:
-            self._slots.release()
         self._stats.increment("frames", len(frames))
         self._stats.increment("frames_bytes", len(batch.body))
 
@@ -77,7 +87,7 @@ class Archive(Service):
         path = self._aside / f"{zlib.crc32(body):08x}-{len(body)}.batch"
         self._log.error("set aside as {path}: {error}", path=path, error=error)
         try:
-            _keep(path, body)
+            _write_file(path, body)
         except OSError as failure:
             self._log.error("{path} was not kept: {failure}", path=path, failure=failure)
 
@@ -90,7 +100,7 @@ def _refusals(frames: list[Frame]) -> Iterable[tuple[int, InvalidFrame]]:
             yield index, error
 
 
-def _keep(path: Path, body: bytes) -> None:
+def _write_file(path: Path, body: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if sum(1 for _ in path.parent.iterdir()) < MAX_SET_ASIDE:
         path.write_bytes(body)

@@ -20,6 +20,8 @@ from timeseries.cql_writes import Group, Values, Writes, batches
 from timeseries.errors import StoreUnavailable
 
 T = TypeVar("T")
+Named = tuple[str, list[Values]]
+"""A statement's name, and the values of each row that it is to be run for."""
 
 IN_FLIGHT = 256
 PAGE_ROWS = 1000
@@ -106,7 +108,7 @@ class Cql:
     def __init__(self, access: Access, clock: IReactorTime) -> None:
         self._access, self._clock = access, clock
         self._slots = DeferredSemaphore(IN_FLIGHT)
-        self._writes = Writes(self._send, self._failed)
+        self._writes = Writes(self._send_batch, self._failed)
         self._session: Any = None
         self._prepared: dict[str, Any] = {}
 
@@ -148,10 +150,11 @@ class Cql:
 
     async def run_all(self, name: str, many: Iterable[Values]) -> None:
         """Run it for each of these values; all end before the first failure is raised."""
-        if statements := [self._together(name, batch) for batch in batches(many)]:
-            await self._writes.run(statements)
+        if named := [(name, batch) for batch in batches(many)]:
+            await self._writes.run(named)
 
     def _together(self, name: str, batch: list[Values]) -> Any:
+        """One statement; made when it is sent, as it has a copy of the values."""
         if len(batch) == 1:
             return self._bind(name, batch[0])
         self._open_session()
@@ -186,13 +189,19 @@ class Cql:
         coroutine: Coroutine[Any, Any, Any] = send(statement)
         return coroutine
 
-    def _failed(self, statement: Any, group: Group, error: Exception) -> None:
+    def _send_batch(self, named: Named) -> Coroutine[Any, Any, Any]:
+        return self._send(self._together(*named))
+
+    def _failed(self, named: Named, group: Group, error: Exception) -> None:
         """What is PASSING is tried again beside the others."""
         if isinstance(error, PASSING):
-            again = Deferred.fromCoroutine(self._execute(statement))
+            again = Deferred.fromCoroutine(self._again(named))
             again.addCallbacks(lambda _: group.end(), lambda failure: group.end(failure.value))
         else:
             group.end(_unavailable(error))
+
+    async def _again(self, named: Named) -> None:
+        await self._execute(self._together(*named))
 
     async def _execute(self, statement: Any) -> Any:
         """The result of a statement; what is PASSING is tried again."""

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 
 from tests.contract.stores import OnCassandra, OnEmbedded, OnMemory, StoreContract
 from tests.timeseries.samples import NODE, OTHER_ACCOUNT, OTHER_NODE
+from timeseries.cql import IN_FLIGHT
 from timeseries.embedded import EmbeddedStore
 from timeseries.errors import StoreUnavailable
 from timeseries.store import DAY_MS, FUTURE_MS
@@ -130,6 +131,15 @@ class TestOnEmbedded(DurableContract, OnEmbedded):
 
 class TestOnCassandra(DurableContract, OnCassandra):
     __test__ = True
+
+    async def test_what_fails_takes_no_room_from_what_comes_after(self) -> None:
+        many = [self.frame(self.now_ms + n) for n in range(2 * IN_FLIGHT)]
+        await self.store.close()
+        with pytest.raises(StoreUnavailable):
+            await self.store.write(many)
+        await self.store.open()
+        await self.store.write(many)
+        assert await self.store.read(self.account, NODE, self.now_ms, self.now_ms + DAY_MS) == many
 
     async def test_what_a_restart_lost_is_written_again(self) -> None:
         """A node that forgets its rows and comes up as a new generation while a write is held."""

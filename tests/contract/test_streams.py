@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
-from eventframework import Batch, PublishRefused, Share
+from eventframework import Batch, PublishRefused, RetryLater, Share
 from tests.contract.brokers import (
     PARTITIONS,
     BrokerContract,
@@ -164,3 +164,23 @@ class TestOnMemory(StreamContract, OnMemory):
 
 class TestOnRabbitMQ(StreamContract, OnRabbitMQ):
     __test__ = True
+
+    async def test_a_batch_that_waits_for_its_next_attempt_has_its_bytes_and_no_more(self) -> None:
+        framework = self.framework()
+        stream = framework.stream(self.stream)
+        decoded: list[bytes] = []
+
+        def decode(body: bytes) -> bytes:
+            decoded.append(body)
+            return body
+
+        async def handler(batch: Batch) -> None:
+            batch.decoded(decode)
+            batch.decoded(decode)
+            if len(decoded) < 2:
+                raise RetryLater(0.01)
+
+        stream.consume("state", handler)
+        await framework.start()
+        await stream.publish(0, b"twice")
+        await until(lambda: decoded == [b"twice", b"twice"])

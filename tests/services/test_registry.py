@@ -22,6 +22,7 @@ NOT_SERVICES = {
     "rounds",
     "runner",
     "threads",
+    "turns",
 }
 
 
