@@ -1,15 +1,17 @@
 """The distributed store: frames, rows and marks in Cassandra, as `timeseries.cassandra_schema` lays them out.
 
-Rows are written with many in flight and no batch: each goes straight to its replica. With one copy, what is
-written is held until the node's commit log is surely on disk.
+Frames are written in bursts (`timeseries.bursts`), of small batches with many in flight. With one copy, what
+is written is held until the node's commit log is surely on disk.
 """
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 
 from twisted.internet.interfaces import IReactorTime
 
+from timeseries.bursts import GATHER_S, Bursts
 from timeseries.cassandra_schema import ROWS, Space
 from timeseries.cassandra_statements import statements
 from timeseries.cassandra_version import check_schema, look
@@ -42,7 +44,7 @@ class CassandraStore:
 
     With one copy of each row, `write` and `put` hold for `hold_s` seconds and write again what a restart of
     the node may have lost; with more copies a quorum has it, and nothing is held. For `mark_s` and `slack_s`
-    see `timeseries.marks`; they are the same in all processes.
+    see `timeseries.marks`; they are the same in all processes. `write` gathers for `gather_s` before that.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class CassandraStore:
         clock: IReactorTime,
         *,
         replication: int = 1,
+        gather_s: float = GATHER_S,
         hold_s: float = HOLD_S,
         mark_s: float = MARK_S,
         slack_s: float = SLACK_S,
@@ -62,6 +65,7 @@ class CassandraStore:
         self._space = Space(keyspace, access.datacenter, replication)
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
         self._marks = Marks(clock, mark_s, slack_s)
+        self._bursts = Bursts(clock, gather_s, self._write)
         self._kept = kept
         self._lives_s = cache(kept.lives_s)
 
@@ -76,12 +80,13 @@ class CassandraStore:
 
     async def close(self) -> None:
         """Let what is in flight finish, then disconnect."""
+        self._bursts.begin()
         await self._cql.close()
 
     async def write(self, frames: Sequence[Frame]) -> None:
         """Answered by a quorum when it returns; on a single node, also held and found alive since."""
         if frames:
-            await self._held(lambda: self._insert(frames))
+            await self._bursts.add(frames)
 
     async def read(self, account_id: str, node_id: str, start_ms: int, end_ms: int) -> list[Frame]:
         """In order of (time_ms, origin); day after day, page after page."""
@@ -166,6 +171,11 @@ class CassandraStore:
     ) -> int:
         """Rows expire by themselves."""
         return 0
+
+    async def _write(self, frames: list[Frame]) -> None:
+        """Those of a node side by side: a batch of one partition costs least."""
+        frames.sort(key=attrgetter("account_id", "node_id"))
+        await self._held(lambda: self._insert(frames))
 
     async def _insert(self, frames: Sequence[Frame]) -> None:
         """The marks are there before the frames that they tell of, and are not over before these are."""

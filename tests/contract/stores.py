@@ -85,4 +85,6 @@ class OnCassandra(StoreContract):
 
     def make_store(self, kept: Kept = USUAL) -> TimeSeriesStore:
         keyspace = self.cassandra.keyspace
-        return CassandraStore(self.access, keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0, kept=kept)
+        return CassandraStore(
+            self.access, keyspace, reactor, gather_s=0, hold_s=0.01, mark_s=0, slack_s=0, kept=kept
+        )

@@ -51,7 +51,9 @@ class MigrateTest(TestCase):
         return await look(self.cql.ask, self.space.keyspace)
 
     def store(self) -> CassandraStore:
-        store = CassandraStore(self.access, self.space.keyspace, reactor, hold_s=0.01, mark_s=0, slack_s=0)
+        store = CassandraStore(
+            self.access, self.space.keyspace, reactor, gather_s=0, hold_s=0.01, mark_s=0, slack_s=0
+        )
         self.addCleanup(store.close)
         return store
 
