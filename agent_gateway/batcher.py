@@ -1,9 +1,11 @@
 """Frames gathered into batches, published one after the other per partition, acknowledged once they are safe.
 
 A partition has one batch under way at most, so that a retry can't change the order of a node's frames; what
-arrives meanwhile is gathered for the next one, for GATHER_S or until it is full. Nothing is dropped: a batch
-that the broker didn't confirm is published again until it is, and `watch` hears when too much waits, so that
-agents are read no further.
+arrives meanwhile is gathered for the next one, for GATHER_S at most or until it is full. Batches of several
+partitions go together: the broker has little more to do for them than for one.
+
+Nothing is dropped: a batch that the broker didn't confirm is published again until it is, and `watch` hears
+when too much waits, so that agents are read no further.
 """
 
 from collections import deque
@@ -74,6 +76,7 @@ class Batcher:
         self._lanes = [_Lane(self, number) for number in range(stream.partitions)]
         self._bytes = 0
         self._full = False
+        self._gathering: list[Callable[[], None]] = []
 
     def add(self, frames: Sequence[Frame], sender: Sender) -> None:
         """Take frames of one node; `sender.safe` will be called with them, in their order."""
@@ -128,8 +131,15 @@ class Batcher:
             self._watch(False)
 
     def later(self, call: Callable[[], None]) -> None:
-        """Call when frames have been gathered long enough."""
-        self._clock.callLater(GATHER_S, call)
+        """Call together with others when the first of them have been gathered long enough."""
+        self._gathering.append(call)
+        if len(self._gathering) == 1:
+            self._clock.callLater(GATHER_S, self._gathered)
+
+    def _gathered(self) -> None:
+        together, self._gathering = self._gathering, []
+        for call in together:
+            call()
 
 
 _log = Logger(namespace="gateway")

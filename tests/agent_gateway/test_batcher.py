@@ -14,15 +14,15 @@ from timeseries.frames import Frame, decode_batch, decode_runs
 
 
 class Stream:
-    """One partition whose publishes the test answers."""
+    """Two partitions, the second for the node n2, whose publishes the test answers."""
 
-    partitions = 1
+    partitions = 2
 
     def __init__(self) -> None:
         self.published: list[tuple[list[str], Deferred[None]]] = []
 
-    def partition(self, _node_id: str) -> int:
-        return 0
+    def partition(self, node_id: str) -> int:
+        return int(node_id == "n2")
 
     async def publish(self, _partition: int, body: bytes, decoded: Decoded | None = None) -> None:
         answer: Deferred[None] = Deferred()
@@ -35,8 +35,8 @@ class Stream:
         return [origins for origins, _ in self.published]
 
 
-def frame(origin: str, size: int = 10) -> Frame:
-    return Frame("a1", "n1", origin, 1, 1, b"x" * size)
+def frame(origin: str, size: int = 10, node: str = "n1") -> Frame:
+    return Frame("a1", node, origin, 1, 1, b"x" * size)
 
 
 class BatcherTest(SynchronousTestCase):
@@ -60,6 +60,14 @@ class BatcherTest(SynchronousTestCase):
         self.assertEqual((self.stream.batches, self.safe_origins), ([["1", "2"]], []))
         self.stream.published[0][1].callback(None)
         self.assertEqual(self.safe_origins, ["1", "2"])
+
+    def test_batches_of_several_partitions_go_together_when_the_first_has_waited_enough(self) -> None:
+        self.add("1")
+        self.clock.advance(GATHER_S / 2)
+        self.batcher.add([frame("2", node="n2")], self)
+        self.assertEqual(self.stream.batches, [])
+        self.clock.advance(GATHER_S / 2)
+        self.assertEqual(self.stream.batches, [["1"], ["2"]])
 
     def test_frames_that_were_handed_in_together_stay_together(self) -> None:
         self.batcher.add([frame(f"{number}", BATCH_BYTES // 8) for number in range(9)], self)
