@@ -17,8 +17,17 @@ class Cost(NamedTuple):
 def cpu_seconds(*pids: int) -> float:
     """User and system time of these processes and of their children since they began."""
     leaders = [psutil.Process(pid) for pid in pids]
-    family = [process for leader in leaders for process in (leader, *leader.children(recursive=True))]
-    return sum(sum(process.cpu_times()[:4]) for process in family)
+    while True:
+        try:
+            return sum(map(_of_family, leaders))
+        except psutil.NoSuchProcess as ended:
+            if ended.pid in pids:
+                raise
+
+
+def _of_family(leader: psutil.Process) -> float:
+    """Raises NoSuchProcess when a child ends meanwhile: its time is its parent's then."""
+    return sum(sum(process.cpu_times()[:4]) for process in (leader, *leader.children(recursive=True)))
 
 
 def cost(pids: Sequence[int], load: Callable[[], None]) -> Cost:

@@ -23,6 +23,7 @@ class Size(ingest.Size):
     """Besides, how long the long load is to last, and how `cassandra-limit` is measured."""
 
     rounds: int = 4
+    in_flight: int = 32
     sustain_s: float = 60.0
     alone: limit.Size = field(default_factory=lambda: limit.Size(rounds=4, seconds=5.0, warm=10))
 

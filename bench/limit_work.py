@@ -116,7 +116,7 @@ class Bare:
 class Archived:
     """The service and its store, given batches as the stream gives them; nobody asks them for the stream."""
 
-    held_s = HOLD_S + GATHER_S
+    held_s = GATHER_S + HOLD_S
 
     def __init__(self, home: Path) -> None:
         self._home = home
