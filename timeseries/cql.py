@@ -212,6 +212,8 @@ class Cql:
                     return await from_asyncio(self._send(statement))
                 except PASSING:
                     await deferLater(self._clock, wait_s)
+                except driver.CassException as error:
+                    raise _unavailable(error) from error
             return await _mapped(self._send(statement))
         finally:
             self._slots.release()
