@@ -27,7 +27,11 @@ READY = "ready"
 READY_WITHIN_S = 60
 SERVICES = ("directory", "archive", "compact", "query", "live", "state", "outbox", "watchdog")
 COMMANDS = {name: ("run", name) for name in SERVICES} | {"gateway": ("gateway",), "web": ("web",)}
-PORTS = ("web", "agents", "live", *(f"rpc.{name}" for name in ("directory", "query", "live")))
+PORTS = (
+    *("web", "agents", "live"),
+    *(f"rpc.{name}" for name in ("directory", "query", "live")),
+    *(f"stats.{name}" for name in COMMANDS),
+)
 
 
 class ClusterError(Exception):
@@ -56,6 +60,10 @@ class Cluster:
     def agents(self) -> tuple[str, int]:
         """Where agents connect."""
         return ports.HOST, self._ports["agents"]
+
+    def stats(self, name: str) -> str:
+        """Where a process shows what it measures, as HOST:PORT."""
+        return f"{ports.HOST}:{self._ports[f'stats.{name}']}"
 
     def start(self) -> None:
         """Write the settings, migrate, start every process and wait until each is ready."""
@@ -126,9 +134,12 @@ class Cluster:
 
     def _spawn(self, name: str) -> None:
         self._log(name).write_text("")
-        env = {**self.environment(), **self._variables.get(name, {})}
+        env = self.environment() | {"PICKET_STATS__LISTEN": self.stats(name)}
         self._running[name] = processes.spawn(
-            [*PICKET, *COMMANDS[name]], log=self._log(name), cwd=self.home, env=env
+            [*PICKET, *COMMANDS[name]],
+            log=self._log(name),
+            cwd=self.home,
+            env={**env, **self._variables.get(name, {})},
         )
 
     def _wait(self, name: str) -> None:

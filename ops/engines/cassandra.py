@@ -1,5 +1,6 @@
 """Cassandra 5, whose jars Maven fetches: one node on loopback."""
 
+import shutil
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import ClassVar
 
 from ops.engines import install
 from ops.engines.engine import FILES, SPACE, Engine, Place, Running
+from ops.engines.errors import EngineError
 from ops.engines.java import PACKAGE, java, packages
 from ops.engines.processes import Process, spawn
 
@@ -47,6 +49,9 @@ COLLECTOR = (
 )
 OPTIONS = bytes([4, 0, 0, 0, 5, 0, 0, 0, 0])  # A CQL v4 frame: flags, stream, opcode OPTIONS, no body.
 SUPPORTED = 6
+ROOM_BYTES = 256 << 20
+"""What has to be free for a start. One that cannot write the head of a new segment of its commit log leaves
+it without, and where there are two of these no later start can read the log."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +81,10 @@ class Cassandra(Engine):
             install.maven(FILES / "cassandra" / "pom.xml", _jars())
 
     def launch(self, place: Place) -> list[Process]:
-        """One JVM; all its folders are under `home`."""
+        """One JVM; all its folders are under `home`. EngineError when there is too little space."""
         home = place.home
+        if (free := shutil.disk_usage(home).free) < ROOM_BYTES:
+            raise EngineError(f"{home} has {free >> 20} MB left; Cassandra needs {ROOM_BYTES >> 20} to start")
         template = Template((FILES / "cassandra" / "cassandra.yaml").read_text())
         (home / "cassandra.yaml").write_text(template.substitute(place.ports, home=home))
         command = [java(), *self._options(home), "org.apache.cassandra.service.CassandraDaemon"]

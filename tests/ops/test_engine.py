@@ -7,7 +7,9 @@ from typing import ClassVar
 
 import pytest
 
+from ops.engines import cassandra
 from ops.engines import engine as module
+from ops.engines.cassandra import Cassandra
 from ops.engines.engine import Engine, Place, Running, recorded
 from ops.engines.errors import EngineError
 from ops.engines.processes import Process, spawn
@@ -91,3 +93,11 @@ def test_a_state_folder_closed_to_the_servers_user_gets_its_data_elsewhere(
     assert (closed / "scripted").resolve() == home
     assert home.owner() == "nobody"
     assert home.stat().st_mode & 0o777 == 0o700
+
+
+def test_cassandra_is_not_started_where_it_would_run_out_of_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cassandra, "ROOM_BYTES", 1 << 60)
+    with pytest.raises(EngineError, match=f"{tmp_path} has .* MB left"):
+        Cassandra().launch(Place(tmp_path, {"cql": 1, "storage": 2}, ""))
