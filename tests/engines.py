@@ -20,6 +20,7 @@ A trial TestCase takes them by a fixture of its class:
 import fcntl
 import os
 import signal
+import subprocess
 import tempfile
 import uuid
 from collections import Counter
@@ -145,7 +146,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"LEFT OUT: {tests} tests of {what}", red=True, bold=True)
 
 
-def _url(config: pytest.Config, name: str, space: str = "") -> str:
+def url_of(config: pytest.Config, name: str, space: str = "") -> str:
     """Where an engine is, and in it this worker's space, or another of this name."""
     shared = config.stash[SHARED]
     engine, running = shared.start(name)
@@ -157,13 +158,13 @@ def _url(config: pytest.Config, name: str, space: str = "") -> str:
 @pytest.fixture(scope="session")
 def rabbitmq_url(pytestconfig: pytest.Config) -> str:
     """amqp://…/VHOST, a vhost of this worker's own."""
-    return _url(pytestconfig, "rabbitmq")
+    return url_of(pytestconfig, "rabbitmq")
 
 
 @pytest.fixture
 def own_rabbitmq_url(pytestconfig: pytest.Config) -> str:
     """amqp://…/VHOST, a vhost of this test's own: nobody else's events come there."""
-    return _url(pytestconfig, "rabbitmq", f"picket_{uuid.uuid4().hex[:12]}")
+    return url_of(pytestconfig, "rabbitmq", f"picket_{uuid.uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")
@@ -177,19 +178,19 @@ def cassandra_keyspace(pytestconfig: pytest.Config) -> Keyspace:
 @pytest.fixture(scope="session")
 def mariadb_url(pytestconfig: pytest.Config) -> str:
     """mysql://…/DATABASE, a database of this worker's own; the user may make others."""
-    return _url(pytestconfig, "mariadb")
+    return url_of(pytestconfig, "mariadb")
 
 
 @pytest.fixture(scope="session")
 def postgres_url(pytestconfig: pytest.Config) -> str:
     """postgres://…/DATABASE, a database of this worker's own; the user may make others."""
-    return _url(pytestconfig, "postgresql")
+    return url_of(pytestconfig, "postgresql")
 
 
 @pytest.fixture(scope="session")
 def solr_url(pytestconfig: pytest.Config) -> str:
     """http://…/solr/CORE, a core of this worker's own."""
-    return _url(pytestconfig, "solr")
+    return url_of(pytestconfig, "solr")
 
 
 @dataclass
@@ -223,9 +224,9 @@ PrivateEngine = Callable[..., Private]
 
 @pytest.fixture
 def private_engine(pytestconfig: pytest.Config) -> Iterator[PrivateEngine]:
-    """`private_engine(name, state=None, **options)` starts a `Private`; its class names the options.
+    """`private_engine(name, disk_mb=0, **options)` starts a `Private`; its class names the options.
 
-    `state` is for a test that brings a file system of its own, e.g. a small one to fill.
+    `disk_mb`: on a file system of that size and its own, to be filled; only root has one.
     """
     with private_engines(pytestconfig) as start:
         yield start
@@ -237,16 +238,29 @@ def private_engines(config: pytest.Config) -> Iterator[PrivateEngine]:
     shared = config.stash[SHARED]
     with ExitStack() as stopping:
 
-        def start(name: str, state: Path | None = None, **options: Any) -> Private:
+        def start(name: str, disk_mb: int = 0, **options: Any) -> Private:
             shared.demand(name)
             shared.guard()
             engine = ENGINES[name](**options)
-            place = state or _private_folder(shared)
+            place = _private_folder(shared)
+            if disk_mb:
+                stopping.enter_context(_small_disk(place, disk_mb))
             private = Private(engine, place, _start(engine, place))
             stopping.callback(private.stop)
             return private
 
         yield start
+
+
+@contextmanager
+def _small_disk(place: Path, size_mb: int) -> Iterator[None]:
+    if not processes.is_root():
+        pytest.skip(f"{MARK}disks of a size, which only root can mount")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=711", "tmpfs", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", place], check=True)
 
 
 def _private_folder(shared: Shared) -> Path:

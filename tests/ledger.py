@@ -61,6 +61,7 @@ class Ledger:
         count: int,
         meanwhile: Callable[[], None] = lambda: None,
         at_ack: Callable[[], None] = lambda: None,
+        within_s: float = 60,
     ) -> None:
         """Send `count` frames from each agent while `meanwhile` happens; return when all are acknowledged.
 
@@ -70,7 +71,7 @@ class Ledger:
         """
         self._at_ack = at_ack
         todo = {name: set(range(self.sent + 1, self.sent + count + 1)) for name in self._names}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + within_s
         with ThreadPoolExecutor(1) as other:
             happening = other.submit(meanwhile)
             while any(todo.values()):

@@ -1,54 +1,37 @@
-"""A ledger of acknowledged values: what queries answer, from rows and from due frames, is compared with it.
+"""A ledger of acknowledged values, compared with what queries answer from rows and from due frames."""
 
-`python -m tests.points NODE…` prints what the store of this home (PICKET_HOME) answers about these nodes.
-"""
-
-import json
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from twisted.internet import task
-from twisted.internet.defer import Deferred, succeed
-
-from picket import relational
-from picket.settings import Endpoint, load
-from services.engines import make_store
+from picket.settings import Endpoint
 from tests.ledger import Ledger
-from tests.product import environment
-from timeseries.query import run_query
-from timeseries.question import Query, Series
-from timeseries.retention import kept
-from timeseries.store import DAY_MS, HOUR_MS, SeriesKey, TimeSeriesStore
+from tests.product import Product
+from tests.readback import CHECK, Answer, Values
+from timeseries.store import HOUR_MS
 
 LOOKS_S = 0.5
+COMPACT = f"[compact]\nafter_s = 0\nevery_s = {LOOKS_S}\nshare = 1.0\n"
+"""Settings by which a pass is under way nearly always."""
 
-CHECK = "points"
 HOURS = 6
 STRIDE = 7919 * 13
 """Has no factor in common with the milliseconds of the hours: no two frames of a node have one time."""
 
-Values = dict[str, float | str]
-"""Metrics of one moment by name; "" and NaN are none."""
-
 
 def compacting(home: Path) -> Endpoint:
-    """Make a home with settings by which a pass is under way nearly always; where its measures are shown."""
+    """Make an embedded home in which passes are under way nearly always; where its measures are shown."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         stats = Endpoint(*free.getsockname())
     home.mkdir(parents=True)
-    compact = f"[compact]\nafter_s = 0\nevery_s = {LOOKS_S}\nshare = 1.0\n"
-    (home / "picket.toml").write_text(f'{compact}[stats]\nlisten = "{stats}"\n')
+    (home / "picket.toml").write_text(f'{COMPACT}[stats]\nlisten = "{stats}"\n')
     return stats
 
 
-def wait_for_passes(stats: Endpoint, within_s: float = 60) -> None:
+def wait_for_passes(stats: Endpoint | str, within_s: float = 60) -> None:
     """Return when no hour is due, and none was for several looks."""
     deadline, quiet = time.monotonic() + within_s, 0
     while quiet < 5:
@@ -57,7 +40,7 @@ def wait_for_passes(stats: Endpoint, within_s: float = 60) -> None:
         quiet = quiet + 1 if measured(stats, "picket_compact_due") == 0 else 0
 
 
-def measured(stats: Endpoint, name: str) -> float:
+def measured(stats: Endpoint | str, name: str) -> float:
     """What a process shows of this name."""
     with urllib.request.urlopen(f"http://{stats}/metrics", timeout=10) as page:
         lines = [line.split() for line in page.read().decode().splitlines()]
@@ -71,20 +54,40 @@ def age(home: Path) -> None:
     (folder / f"{newest + 3:010}.frames").touch()
 
 
-class Answer(NamedTuple):
-    """Node -> time_ms -> values; how many hours of these nodes are due, and how many nodes have rows."""
+class Differences(NamedTuple):
+    """Values that were promised and are missing, that are others, that nobody sent; `first` is one such."""
 
-    nodes: dict[str, dict[str, Values]]
-    due: int
-    series: int
+    lost: int
+    altered: int
+    extra: int
+    first: str
+
+    def __str__(self) -> str:
+        return f"lost {self.lost}, altered {self.altered}, extra {self.extra}"
 
 
 class PointLedger(Ledger):
-    """Frames of past hours, each in another hour than the one before it, with values of every kind."""
+    """Frames of past hours, which come in again and again, with values of every kind and `gauges` more."""
+
+    def __init__(self, product: Product, name: str, agents: int, gauges: int = 0) -> None:
+        super().__init__(product, name, agents)
+        self._gauges = gauges
+
+    def values(self, seq: int) -> dict[str, int | float | str]:
+        """Those of a frame. Some metrics are in every frame, some are not."""
+        metrics: dict[str, int | float | str] = {
+            "count": seq,
+            "tenths": seq / 10,
+            "third": seq / 3,
+            "large": 2**60 + seq,
+            "word": f"w{seq % 5}",
+        }
+        metrics |= {f"gauge{number}": seq * (number + 3) % 1000 / 8 for number in range(self._gauges)}
+        return metrics | ({"sometimes": -seq} if seq % 3 == 0 else {})
 
     def result(self, seq: int) -> dict[str, Any]:
-        """Some metrics are in every frame, some are not."""
-        return {"check": CHECK, "status": f"{seq} is odd" if seq % 2 else "even", "metrics": values(seq)}
+        """All the values, and a status."""
+        return {"check": CHECK, "status": f"{seq} is odd" if seq % 2 else "even", "metrics": self.values(seq)}
 
     def time_ms(self, seq: int) -> int:
         """All hours have been over for an hour."""
@@ -93,33 +96,23 @@ class PointLedger(Ledger):
 
     def compare(self, found: Answer) -> None:
         """Nothing is lost, altered or too much."""
-        promised = {str(self.time_ms(seq)): plain(values(seq)) for seq in range(1, self.sent + 1)}
-        for node in self.nodes:
-            there = found.nodes[node]
-            lost, extra = promised.keys() - there.keys(), there.keys() - promised.keys()
-            altered = [at for at in promised.keys() & there.keys() if promised[at] != there[at]]
-            assert (len(lost), len(extra), altered[:3]) == (0, 0, []), (
-                node,
-                sorted(lost)[:5],
-                sorted(extra)[:5],
-            )
+        differences = self.differences(found)
+        assert differences == (0, 0, 0, ""), f"{differences}: {differences.first}"
+
+    def differences(self, found: Answer) -> Differences:
+        """Of those of our nodes that were asked for."""
+        promised = {str(self.time_ms(seq)): plain(self.values(seq)) for seq in range(1, self.sent + 1)}
+        return sum_up(differences(node, promised, there) for node, there in found.nodes.items())
+
+    @property
+    def frames(self) -> int:
+        """Frames acknowledged, of all nodes."""
+        return len(self.nodes) * self.sent
 
     @property
     def points(self) -> int:
         """Values acknowledged, of all nodes."""
-        return len(self.nodes) * sum(len(values(seq)) for seq in range(1, self.sent + 1))
-
-
-def values(seq: int) -> dict[str, int | float | str]:
-    """Those of a frame."""
-    metrics: dict[str, int | float | str] = {
-        "count": seq,
-        "tenths": seq / 10,
-        "third": seq / 3,
-        "large": 2**60 + seq,
-        "word": f"w{seq % 5}",
-    }
-    return metrics | ({"sometimes": -seq} if seq % 3 == 0 else {})
+        return len(self.nodes) * sum(len(self.values(seq)) for seq in range(1, self.sent + 1))
 
 
 def plain(metrics: dict[str, int | float | str]) -> Values:
@@ -127,58 +120,26 @@ def plain(metrics: dict[str, int | float | str]) -> Values:
     return {name: value if isinstance(value, str) else float(value) for name, value in metrics.items()}
 
 
-def answered(home: Path, nodes: Sequence[str]) -> Answer:
-    """What the store of a home answers, while no other process has it open unless it is Cassandra."""
-    command = [sys.executable, "-m", "tests.points", *nodes]
-    env = environment(PICKET_HOME=str(home))
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return Answer(*json.loads(done.stdout))
+def differences(node: str, promised: dict[str, Values], there: dict[str, Values]) -> Differences:
+    """Between what was promised of a node, by time, and what is there."""
+    lost, extra = list(_missing(promised, there)), list(_missing(there, promised))
+    altered = [
+        (at, name, value, there[at][name])
+        for at in promised.keys() & there.keys()
+        for name, value in promised[at].items()
+        if there[at].get(name, value) != value
+    ]
+    first = next(iter((*lost, *altered, *extra)), None)
+    return Differences(len(lost), len(altered), len(extra), f"{node}: {first}" if first else "")
 
 
-def _at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
+def sum_up(many: Iterable[Differences]) -> Differences:
+    """All of them."""
+    lost, altered, extra, firsts = zip(*many, strict=True)
+    return Differences(sum(lost), sum(altered), sum(extra), next(filter(None, firsts), ""))
 
 
-async def _answer(store: TimeSeriesStore, account_id: str, nodes: Sequence[str], now_ms: int) -> Answer:
-    retention = kept(load().retention).of(account_id, now_ms)
-    query = Query(check=CHECK, start_ms=now_ms - 2 * DAY_MS, end_ms=now_ms + DAY_MS)
-    found, due, series = {}, 0, 0
-    for node in nodes:
-        found[node] = _by_time(await run_query(store, _at_once, account_id, node, query, retention))
-        due += len(await store.due_of(account_id, node))
-        series += SeriesKey(account_id, node, CHECK, "") in await store.keys(account_id, node)
-    return Answer(found, due, series)
-
-
-def _by_time(series: Series) -> dict[str, Values]:
-    """The metrics that there are at each time; a time without any is a gap, put there for graphs."""
-    found: dict[str, Values] = {}
-    times = np.frombuffer(series.times, np.int64).tolist()
-    for column in series.columns:
-        for at, value in zip(times, column.texts or np.frombuffer(column.values).tolist(), strict=True):
-            if value != "" and value == value:
-                found.setdefault(str(at), {})[column.name] = value
-    return found
-
-
-async def _print(reactor: Any, account_id: str, nodes: Sequence[str]) -> None:
-    store = make_store(load(), reactor)
-    await store.open()
-    try:
-        print(json.dumps(await _answer(store, account_id, nodes, int(reactor.seconds() * 1000))))
-    finally:
-        await store.close()
-
-
-def main() -> None:
-    """Of the only account that there is."""
-    relational.set_up(load())
-    from webapp.accounts.models import Account
-
-    account_id = Account.objects.get().id
-    task.react(lambda reactor: Deferred.fromCoroutine(_print(reactor, account_id, sys.argv[1:])))
-
-
-if __name__ == "__main__":
-    main()
+def _missing(of: dict[str, Values], there: dict[str, Values]) -> Iterator[tuple[str, str]]:
+    """The values, by time and name, of which there are none there."""
+    for at, values in of.items():
+        yield from ((at, name) for name in values.keys() - there.get(at, {}).keys())

@@ -143,21 +143,28 @@ def embedded() -> Iterator[Product]:
             running.stop()
 
 
-@pytest.fixture(scope="session")
-def cluster(rabbitmq_url: str, cassandra_keyspace: Keyspace, mariadb_url: str) -> Iterator[Cluster]:
-    """A process for the gateway, the web and each service, on this worker's part of the shared engines."""
-    engines = f"""
+def engine_settings(rabbitmq_url: str, cassandra: Keyspace, mariadb_url: str, store: str = "") -> str:
+    """The text of settings that name these engines; `store` is more of `[store]`."""
+    return f"""
 [broker]
 kind = "rabbitmq"
 urls = ["{rabbitmq_url}"]
-[store]
-kind = "cassandra"
-contact_points = {json.dumps(cassandra_keyspace.contact_points)}
-port = {cassandra_keyspace.port}
-keyspace = "{cassandra_keyspace.keyspace}_product"
 [database]
 url = "{mariadb_url}"
+[store]
+kind = "cassandra"
+contact_points = {json.dumps(cassandra.contact_points)}
+port = {cassandra.port}
+keyspace = "{cassandra.keyspace}"
+{store}
 """
+
+
+@pytest.fixture(scope="session")
+def cluster(rabbitmq_url: str, cassandra_keyspace: Keyspace, mariadb_url: str) -> Iterator[Cluster]:
+    """A process for the gateway, the web and each service, on this worker's part of the shared engines."""
+    keyspace = cassandra_keyspace._replace(keyspace=f"{cassandra_keyspace.keyspace}_product")
+    engines = engine_settings(rabbitmq_url, keyspace, mariadb_url)
     with tempfile.TemporaryDirectory(prefix="picket-cluster-") as folder:
         running = Cluster(Path(folder) / "home", engines)
         try:

@@ -2,11 +2,13 @@
 
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.engines import Private, private_engines
+from tests.engines import Private, private_engines, url_of
+from tests.faults.rig import Rig
 
 Report = Callable[..., None]
 
@@ -16,6 +18,29 @@ def broker(pytestconfig: pytest.Config) -> Iterator[Private]:
     """Each test mends what it breaks, and has a vhost of its own there."""
     with private_engines(pytestconfig) as start:
         yield start("rabbitmq")
+
+
+@pytest.fixture(scope="package")
+def rig(pytestconfig: pytest.Config, broker: Private) -> Iterator[Rig]:
+    """The product on that RabbitMQ and a Cassandra to break, for tests that mend what they break."""
+    with _rig(pytestconfig, broker) as running:
+        yield running
+
+
+@pytest.fixture
+def small_rig(pytestconfig: pytest.Config, broker: Private) -> Iterator[Rig]:
+    """The same with a disk of Cassandra's own that can be filled."""
+    with _rig(pytestconfig, broker, disk_mb=600) as running:
+        yield running
+
+
+@contextmanager
+def _rig(config: pytest.Config, broker: Private, **options: int) -> Iterator[Rig]:
+    with private_engines(config) as start, tempfile.TemporaryDirectory(prefix="picket-rig-") as folder:
+        cassandra = start("cassandra", **options)
+        database_url = url_of(config, "mariadb", Path(folder).name.replace("-", "_"))
+        with Rig(Path(folder), broker, cassandra, database_url) as running:
+            yield running
 
 
 @pytest.fixture

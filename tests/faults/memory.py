@@ -31,6 +31,11 @@ class Memory:
         """By name, from the first look to the largest size seen."""
         return {name: (most - self._first[name]) >> 20 for name, most in self._most.items()}
 
+    @property
+    def ratio(self) -> dict[str, float]:
+        """By name, the largest size seen over that of the first look."""
+        return {name: most / self._first[name] for name, most in self._most.items()}
+
     def __str__(self) -> str:
         return "memory: " + ", ".join(
             f"{name} {most >> 20} MB (+{self.grown_mb[name]})" for name, most in self._most.items()

@@ -8,8 +8,9 @@ from ops.cluster import SERVICES, Cluster
 from tests.engines import Keyspace
 from tests.faults.conftest import Report
 from tests.ledger import Ledger, in_cassandra, in_files, kill_soon, kill_up, kill_up_soon, untold
-from tests.points import PointLedger, age, answered, compacting, measured, wait_for_passes
+from tests.points import PointLedger, age, compacting, measured, wait_for_passes
 from tests.product import Embedded, Product, eventually
+from tests.readback import answered
 
 pytestmark = pytest.mark.faults
 AGENTS = 4

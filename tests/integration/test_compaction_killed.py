@@ -4,8 +4,9 @@ import tempfile
 from pathlib import Path
 
 from tests.ledger import kill_up, kill_up_soon
-from tests.points import PointLedger, age, answered, compacting, wait_for_passes
+from tests.points import PointLedger, age, compacting, wait_for_passes
 from tests.product import Embedded
+from tests.readback import answered
 
 
 def test_killed_while_passes_are_made_it_answers_every_acknowledged_value_as_it_was() -> None:
