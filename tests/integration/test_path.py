@@ -43,11 +43,23 @@ def own_node(product: Product) -> Any:
     return next((node for node in nodes if not node["name"].startswith("test-")), None)
 
 
-def values(product: Product, path: str) -> dict[str, Any]:
+def found(product: Product, path: str) -> Any:
+    """What the API answers, or None while it has nothing there."""
     try:
-        return {metric["name"]: metric["value"] for metric in get(product, path)["metrics"]}
-    except urllib.error.HTTPError:
-        return {}
+        return get(product, path)
+    except urllib.error.HTTPError as error:
+        if error.code != 404:
+            raise
+        return None
+
+
+def soon(product: Product, path: str) -> Any:
+    """What the API answers shortly after an acknowledgement: `live` is handed the frame at the same time."""
+    return eventually(partial(found, product, path), within_s=5)
+
+
+def values(product: Product, path: str) -> dict[str, Any]:
+    return {metric["name"]: metric["value"] for metric in (found(product, path) or {}).get("metrics", ())}
 
 
 def test_an_acknowledged_frame_is_what_the_api_answers(product: Product) -> None:
@@ -55,8 +67,8 @@ def test_an_acknowledged_frame_is_what_the_api_answers(product: Product) -> None
         agent.hello(product.key, "test-path")
         agent.frame(1, [CPU, MEM])
         agent.wait_for({1})
-        cpu = get(product, f"/1.0/query/node/{agent.node}/check/cpu")
-        mem = get(product, f"/1.0/query/node/{agent.node}/check/mem")
+        cpu = soon(product, f"/1.0/query/node/{agent.node}/check/cpu")
+        mem = soon(product, f"/1.0/query/node/{agent.node}/check/mem")
     assert cpu["status"] == "fine"
     assert {"name": "cpu_user", "type": "float", "value": 12.5} in cpu["metrics"]
     assert {"name": "mem_used", "type": "int", "value": 250} in mem["metrics"]
@@ -79,7 +91,7 @@ def test_a_frame_sent_twice_is_stored_once(product: Product) -> None:
             agent.hello(product.key, "test-twice")
             agent.frame(7, [CPU], now)
             agent.wait_for({7})
-    assert get(product, f"/1.0/query/node/{agent.node}/check/cpu")["metrics"]
+    assert soon(product, f"/1.0/query/node/{agent.node}/check/cpu")["metrics"]
 
 
 def test_a_wrong_secret_is_refused_by_gateway_and_api(product: Product) -> None:
