@@ -1,11 +1,11 @@
 """Waiting by the clock that a component was given: the reactor, or a test's `Clock`."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Protocol, TypeVar, cast
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, FirstError, gatherResults
 from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 
 from eventframework.errors import BrokerUnavailable
@@ -39,6 +39,30 @@ def sleep(clock: Clock, delay_s: float) -> Deferred[None]:
     waking: Deferred[None] = Deferred(lambda _: timer.cancel())
     timer = clock.callLater(delay_s, waking.callback, None)
     return waking
+
+
+class Sleeps:
+    """Waits of one component, which are over once `is_over()` says so; those under way then, at `wake`."""
+
+    def __init__(self, clock: Clock, is_over: Callable[[], bool]) -> None:
+        self._clock, self._is_over = clock, is_over
+        self._sleeping: set[Deferred[None]] = set()
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait, or raise CancelledError if it is over."""
+        if self._is_over():
+            raise CancelledError
+        sleeping = sleep(self._clock, delay_s)
+        self._sleeping.add(sleeping)
+        try:
+            await sleeping
+        finally:
+            self._sleeping.discard(sleeping)
+
+    def wake(self) -> None:
+        """End those under way with CancelledError."""
+        for sleeping in list(self._sleeping):
+            sleeping.cancel()
 
 
 def backoff_s(failures: int, slowest_s: float = 15.0) -> float:

@@ -4,11 +4,11 @@ import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from eventframework.broker import Broker, Consumer, Delivery, Hook
-from eventframework.clock import Clock, sleep, within
+from eventframework.clock import Clock, Sleeps, within
 from eventframework.errors import BrokerUnavailable, EventError, RetryLater, UnknownEvent, UnreadableEvent
 from eventframework.event import Event, decode_as, encode, handle_in_context
 from eventframework.intake import Intake
@@ -54,8 +54,8 @@ class Framework:
         self._pace = pace
         self._consuming: list[tuple[Consumer, Worker]] = []
         self._intakes: list[Intake] = []
-        self._sleeping: set[Deferred[None]] = set()
         self._stopping = False
+        self._sleeps = Sleeps(clock, lambda: self._stopping)
         self._log = Logger(namespace="eventframework")
 
     def ready(self, hook: Hook) -> None:
@@ -80,8 +80,7 @@ class Framework:
         """Take nothing new, and let the handlers under way finish."""
         self._stopping = True
         await _all(consumer.cancel() for consumer, _ in self._consuming)
-        for waiting in list(self._sleeping):
-            waiting.cancel()
+        self._sleeps.wake()
         await _all((self._drain(), *(intake.leave(self._drain_s) for intake in self._intakes)))
 
     async def leave(self) -> None:
@@ -180,18 +179,7 @@ class Framework:
                 return await settle()
             except EventError as error:
                 self._log.warn("Not settled: {error}", error=error)
-            await self._sleep(1.0)
-
-    async def _sleep(self, delay_s: float) -> None:
-        """Wait, but not past `stop`: then raise CancelledError."""
-        if self._stopping:
-            raise CancelledError
-        waking = sleep(self._clock, delay_s)
-        self._sleeping.add(waking)
-        try:
-            await waking
-        finally:
-            self._sleeping.discard(waking)
+            await self._sleeps.sleep(1.0)
 
     async def _drain(self) -> None:
         try:

@@ -12,7 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from eventframework.broker import Broker, Consumer, Delivery
-from eventframework.clock import Clock, after, sleep, within
+from eventframework.clock import Clock, Sleeps, after, within
 from eventframework.errors import BrokerUnavailable, RetryLater
 from eventframework.gaps import Gaps
 from eventframework.topology import Queue, key_partition
@@ -107,12 +107,11 @@ class _Tenure:
     def __init__(self, taker: Taker, clock: Clock, before: "_Tenure | None") -> None:
         self.partitions: set[int] = set()
         self._taker = taker
-        self._clock = clock
         self._before = before.end() if before else None
         self._gaps: defaultdict[int, Gaps] = defaultdict(Gaps)
         self._worker = Worker(self._until_done, taker.at_once)
-        self._sleeping: set[Deferred[None]] = set()
         self._ended: Deferred[None] | None = None
+        self._sleeps = Sleeps(clock, lambda: self._ended is not None)
 
     def take(self, delivery: Delivery) -> None:
         """Handle it in its turn; once ended, leave it to others."""
@@ -134,8 +133,7 @@ class _Tenure:
     async def _end(self) -> None:
         if self._before is not None:
             await self._before
-        for sleeping in list(self._sleeping):
-            sleeping.cancel()
+        self._sleeps.wake()
         await self._worker.drain()
         for partition in sorted(self.partitions):
             self._taker.released(partition)
@@ -144,7 +142,8 @@ class _Tenure:
         """Handle it again and again, so that no later batch overtakes it and none is lost."""
         if self._before is not None:
             await self._before
-            self._demand_tenure()
+            if self._ended is not None:
+                raise CancelledError  # The delivery comes to others.
         failures = 0
         while True:
             try:
@@ -157,19 +156,4 @@ class _Tenure:
                 failures += 1
                 correlation.fail()
                 warn_of_retry(delay_s, error)
-            await self._sleep(delay_s)
-
-    async def _sleep(self, delay_s: float) -> None:
-        """Wait, but not past the end of the tenure."""
-        self._demand_tenure()
-        sleeping = sleep(self._clock, delay_s)
-        self._sleeping.add(sleeping)
-        try:
-            await sleeping
-        finally:
-            self._sleeping.discard(sleeping)
-
-    def _demand_tenure(self) -> None:
-        """Raise CancelledError after the end: the delivery comes to others."""
-        if self._ended is not None:
-            raise CancelledError
+            await self._sleeps.sleep(delay_s)
