@@ -6,11 +6,11 @@ from functools import lru_cache
 import msgspec
 import numpy as np
 
-from timeseries.columns import Column, Columns, Times
+from timeseries.columns import Column, Columns, Times, constant
 from timeseries.errors import DamagedBlock
 from timeseries.merging import Identities, identities_of
 from timeseries.numbers import Pack, pack, unpack_integers
-from timeseries.packed_columns import KEPT, PackedColumn, constant, pack_columns, unpack_columns
+from timeseries.packed_columns import KEPT, PackedColumn, pack_columns, unpack_columns
 from timeseries.sealed import seal, unseal
 from timeseries.texts import PackedTexts, pack_texts, unpack_texts
 

@@ -4,7 +4,7 @@ Cassandra's threads look for work for a while before they sleep: rows that come 
 as the same rows in bursts. Nobody waits longer for that: pages have what is new from the stream.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,7 +21,7 @@ class Bursts:
     """Has `write` called with what comes within `gather_s`; bursts may overlap."""
 
     def __init__(
-        self, clock: IReactorTime, gather_s: float, write: Callable[[list[Frame]], Awaitable[None]]
+        self, clock: IReactorTime, gather_s: float, write: Callable[[list[Frame]], Coroutine[Any, Any, None]]
     ) -> None:
         self._clock, self._gather_s, self._write = clock, gather_s, write
         self._frames: list[Frame] = []
@@ -49,12 +49,8 @@ class Bursts:
         frames, self._frames, self._bytes = self._frames, [], 0
         waiting, self._waiting = self._waiting, []
         if waiting:
-            burst = Deferred.fromCoroutine(_awaited(self._write(frames)))
+            burst = Deferred.fromCoroutine(self._write(frames))
             burst.addBoth(_tell, waiting)
-
-
-async def _awaited(written: Awaitable[None]) -> None:
-    await written
 
 
 def _tell(outcome: Any, waiting: list[Deferred[None]]) -> None:

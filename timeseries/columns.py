@@ -5,12 +5,15 @@ large it is; so does each row's identity, (time, origin).
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from timeseries.frames import Value
+
+S = TypeVar("S", bound=np.generic)
 
 Floats = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -116,6 +119,18 @@ class Columns(NamedTuple):
         )
 
 
+def constant(array: NDArray[S]) -> NDArray[S]:
+    """The array, from now on: many columns share it."""
+    array.flags.writeable = False
+    return array
+
+
+@lru_cache(maxsize=64)
+def of_one_kind(kind: int, size: int) -> Kinds:
+    """The kinds of so many values that are all alike."""
+    return constant(np.full(size, kind, dtype=np.uint8))
+
+
 def column_of(rows: Rows, values: Sequence[Value], rates: Kinds | int = 0) -> Column:
     """The column of these values, at least one; `rates` is RATE where they are rates, else 0."""
     types = set(map(type, values))
@@ -162,7 +177,7 @@ def appended(old: Columns, new: Columns) -> Columns:
 
 def _kinds(kind: int, rates: Kinds | int, size: int) -> Kinds:
     if isinstance(rates, int):
-        return np.full(size, kind | rates, dtype=np.uint8)
+        return of_one_kind(kind | rates, size)
     return rates | np.uint8(kind)
 
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TypeVar
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Numbers, Rows
+from timeseries.columns import NO_NUMBERS, Column, Columns, Kinds, Numbers, Rows, constant, of_one_kind
 from timeseries.followers import Follower, find_followers
 from timeseries.numbers import (
     Pack,
@@ -23,8 +21,6 @@ from timeseries.numbers import (
 )
 from timeseries.scaling import RAW, Integers, Scaled
 from timeseries.texts import PackedTexts, pack_texts, unpack_texts
-
-T = TypeVar("T", bound=np.generic)
 
 KEPT = 64
 """Arrays that are remembered: hours of a node, some kB each."""
@@ -138,20 +134,9 @@ def _every_row(size: int) -> Rows:
     return constant(np.arange(size))
 
 
-@lru_cache(maxsize=KEPT)
-def _of_one_kind(kind: int, size: int) -> Kinds:
-    return constant(np.full(size, kind, dtype=np.uint8))
-
-
-def constant(array: NDArray[T]) -> NDArray[T]:
-    """The array, from now on: many columns share it."""
-    array.flags.writeable = False
-    return array
-
-
 def _kinds(packed: PackedColumn) -> Kinds:
     if isinstance(packed.kinds, int):
-        return _of_one_kind(packed.kinds, packed.size)
+        return of_one_kind(packed.kinds, packed.size)
     return unpack(packed.kinds, packed.size).astype(np.uint8)
 
 

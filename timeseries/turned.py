@@ -2,12 +2,11 @@
 
 import struct
 from collections.abc import Sequence
-from functools import lru_cache
 
 import msgspec
 import numpy as np
 
-from timeseries.columns import FLOAT, INT, RATE, Column, Floats, Kinds, Rows, column_of
+from timeseries.columns import FLOAT, INT, RATE, Column, Floats, Rows, column_of, of_one_kind
 from timeseries.frames import Value
 from timeseries.scaling import Integers
 
@@ -66,14 +65,7 @@ def _column(rows: Rows, values: Sequence[Value], is_rate: bool, floats: Floats |
     if floats is None and type(values[0]) is float and (alone := floats_of([values])) is not None:
         floats = alone[0]
     if floats is not None:
-        return Column(rows, _kinds(FLOAT | rate, len(rows)), floats)
+        return Column(rows, of_one_kind(FLOAT | rate, len(rows)), floats)
     if type(values[0]) is int and (integers := _integers(values)) is not None:
-        return Column(rows, _kinds(INT | rate, len(rows)), integers)
+        return Column(rows, of_one_kind(INT | rate, len(rows)), integers)
     return column_of(rows, values, rate)
-
-
-@lru_cache(maxsize=64)
-def _kinds(kind: int, size: int) -> Kinds:
-    kinds = np.full(size, kind, dtype=np.uint8)
-    kinds.flags.writeable = False
-    return kinds
