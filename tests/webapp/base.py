@@ -8,7 +8,7 @@ from typing import Any
 from django.test import TestCase
 
 from eventframework.event import Event, decode
-from rpc import idl
+from rpc import errors, idl
 from webapp import backend
 from webapp.accounts.keys import NewKey, create_key
 from webapp.accounts.models import Account, Membership, User
@@ -105,3 +105,22 @@ class TenantTestCase(TestCase):
             metrics=[idl.Metric(name=n, kind=k, value=v) for n, (k, v) in metrics.items()],
         )
         self.services.checks.setdefault((node.account_id, node.pk), []).append(state)
+
+
+class Away:
+    """Services that do not answer."""
+
+    def rank(self, *_asked: object) -> None:
+        raise errors.Unavailable("nobody answers")
+
+    def across(self, *_asked: object) -> None:
+        raise errors.Unavailable("nobody answers")
+
+    def query_many(self, *_asked: object) -> Any:
+        raise errors.Unavailable("nobody answers")
+
+    def query(self, *_asked: object) -> None:
+        raise errors.Unavailable("nobody answers")
+
+    def latest(self, *_asked: object) -> list[idl.CheckState]:
+        raise errors.Unavailable("nobody answers")
