@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from twisted.internet import task
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 
 from picket import reactor, relational
 from picket.settings import load
 from services.engines import make_store
 from tests.product import environment
+from tests.threads import at_once
 from timeseries.query import run_query
 from timeseries.question import Query, Series
 from timeseries.retention import kept
@@ -44,16 +45,12 @@ def answered(home: Path, nodes: Sequence[str]) -> Answer:
     return Answer(*json.loads(done.stdout))
 
 
-def _at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
-
-
 async def _answer(store: TimeSeriesStore, account_id: str, nodes: Sequence[str], now_ms: int) -> Answer:
     retention = kept(load().retention).of(account_id, now_ms)
     query = Query(check=CHECK, start_ms=now_ms - 2 * DAY_MS, end_ms=now_ms + DAY_MS)
     found, due, series = {}, 0, 0
     for node in nodes:
-        found[node] = _by_time(await run_query(store, _at_once, account_id, node, query, retention))
+        found[node] = _by_time(await run_query(store, at_once, account_id, node, query, retention))
         due += len(await store.due_of(account_id, node))
         series += SeriesKey(account_id, node, CHECK, "") in await store.keys(account_id, node)
     return Answer(found, due, series)

@@ -1,13 +1,13 @@
 """A full disk, and what systemd does for a server that ends of it."""
 
 import errno
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 from ops.engines.errors import EngineError
 from tests.engines import Private
+from tests.faults.background import Background
 
 AGAIN_S = 2.0
 """From the end of a server to its next start."""
@@ -33,32 +33,24 @@ class Filler:
         self._path.unlink()
 
 
-class Supervisor:
+class Supervisor(Background):
     """Starts an engine again whenever it has ended; `ends` counts how often it did."""
 
     def __init__(self, engine: Private) -> None:
+        super().__init__()
         self.ends = 0
         self._engine = engine
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="supervisor")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(AGAIN_S):
+    def run(self) -> None:
+        """Look whether it is there."""
+        while not self.over.wait(AGAIN_S):
             if not self._engine.running.alive():
                 self.ends += 1
                 self._start()
 
     def _start(self) -> None:
-        while not self._over.is_set():
+        while not self.over.is_set():
             with suppress(EngineError):
                 self._engine.running = self._engine.engine.start(self._engine.state)
                 return
-            self._over.wait(AGAIN_S)
+            self.over.wait(AGAIN_S)

@@ -1,30 +1,20 @@
 """The memory of processes while something runs, in bytes of resident set size."""
 
-import threading
-from typing import Self
-
 import psutil
+
+from tests.faults.background import Background
 
 EVERY_S = 0.05
 
 
-class Memory:
+class Memory(Background):
     """Looks at processes (by name and pid) from `with` on; `grown_mb` is how much each has grown at most."""
 
     def __init__(self, pids: dict[str, int]) -> None:
+        super().__init__()
         self._processes = {name: psutil.Process(pid) for name, pid in pids.items()}
         self._first = {name: _rss(process) for name, process in self._processes.items()}
         self._most = dict(self._first)
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="memory")
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
 
     @property
     def grown_mb(self) -> dict[str, int]:
@@ -41,8 +31,9 @@ class Memory:
             f"{name} {most >> 20} MB (+{self.grown_mb[name]})" for name, most in self._most.items()
         )
 
-    def _look(self) -> None:
-        while not self._ended.wait(EVERY_S):
+    def run(self) -> None:
+        """Look at all, again and again."""
+        while not self.over.wait(EVERY_S):
             for name, process in self._processes.items():
                 self._most[name] = max(self._most[name], _rss(process))
 

@@ -3,7 +3,6 @@
 Hours of the load are made into rows seconds after their last frame.
 """
 
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import NamedTuple, Self
 from ops.cluster import COMMANDS, Cluster
 from ops.engines.rabbitmq import control
 from tests.engines import Keyspace, Private
+from tests.faults.background import Background
 from tests.points import COMPACT, Differences, PointLedger, measured, sum_up
 from tests.product import Product, engine_settings, eventually
 from tests.readback import answered
@@ -115,25 +115,19 @@ class Rig:
         return ours | {"rabbitmq": self.rabbitmq.running.pid}
 
 
-class Sending:
+class Sending(Background):
     """From `with` on, sends `burst` frames of each agent of a ledger every `every_s`, if nothing is broken.
 
     At the end of the `with` all are acknowledged.
     """
 
     def __init__(self, ledger: PointLedger, burst: int = 25, every_s: float = 1.5) -> None:
+        super().__init__()
         self._ledger, self._burst, self._every_s = ledger, burst, every_s
-        self._ended = threading.Event()
         self._failed: BaseException | None = None
-        self._thread = threading.Thread(target=self._send, name="sending")
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
+    def __exit__(self, *exception: object) -> None:
+        super().__exit__(*exception)
         self.check()
 
     def check(self) -> None:
@@ -150,11 +144,12 @@ class Sending:
             assert time.monotonic() < deadline, f"not {bursts} bursts acknowledged within {within_s} s"
             time.sleep(0.05)
 
-    def _send(self) -> None:
+    def run(self) -> None:
+        """Send, and keep what it fails with."""
         try:
-            while not self._ended.is_set():
+            while not self.over.is_set():
                 began = time.monotonic()
                 self._ledger.send(self._burst, within_s=WITHIN_S)
-                self._ended.wait(max(0, began + self._every_s - time.monotonic()))
+                self.over.wait(max(0, began + self._every_s - time.monotonic()))
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             self._failed = error

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from services.passes import ASIDE_S, UNAVAILABLE_S, Interrupted, Passes
 from statslib import Stats
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.errors import StoreUnavailable
 from timeseries.memory import MemoryStore
@@ -17,10 +18,6 @@ START = 500_000 * HOUR_MS
 SHARD = shard_of(NODE)
 AFTER_S = 600
 OTHER = next(name for name in map("n{:010x}".format, range(99)) if shard_of(name) == SHARD and name != NODE)
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 class Store(MemoryStore):

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, OTHER_ACCOUNT, measured, result
 from timeseries import fleet
 from timeseries.across import MAX_POINTS, Across, Spread, run_across
@@ -24,10 +25,6 @@ START = 1_795_996_800_000 - HOUR_MS
 MINUTE_MS = 60_000
 NODES = ["n0", "n1", "n2", "n3"]
 RETENTION = Retention(START)
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 class TestAcross(SynchronousTestCase):

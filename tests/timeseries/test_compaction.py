@@ -9,10 +9,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.compaction import compact
 from timeseries.embedded import EmbeddedStore
@@ -44,10 +45,6 @@ scripts = st.lists(
     min_size=1,
     max_size=12,
 )
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 class Crashing:

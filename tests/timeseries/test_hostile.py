@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from twisted.internet import reactor
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
+from tests.threads import at_once
 from tests.timeseries.hostile import ACCEPTED, REFUSED
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.compaction import Passed, compact
@@ -25,10 +26,6 @@ NOW_MS = 20_000 * DAY_MS
 ALL = REFUSED | ACCEPTED
 READABLE = ("too_many", "text_too_long", "bad_time")
 """The gateway refuses them for what they say; there is nothing in them that a row could not have."""
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 def now(coroutine: Any) -> Any:

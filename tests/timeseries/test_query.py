@@ -7,10 +7,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
 from timeseries.answer import Read, thd_answer
 from timeseries.decoded import thd_more
@@ -35,10 +36,6 @@ from timeseries.store import DAY_MS, HOUR_MS, Level
 
 START = 1_795_000_000_000
 RETENTION = Retention(START + 10 * DAY_MS)
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 def times(series: Series) -> list[int]:

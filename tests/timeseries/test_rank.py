@@ -1,10 +1,11 @@
 import math
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, OTHER_ACCOUNT, measured, result
 from timeseries.compaction import compact
 from timeseries.decoded import DecodedHours
@@ -21,10 +22,6 @@ START = 1_795_996_800_000 - HOUR_MS
 
 
 RETENTION = Retention(START)
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 class TestRank(SynchronousTestCase):
