@@ -5,8 +5,8 @@ one of its rows, and once for all rows that a call wants of it.
 """
 
 import sqlite3
-from collections.abc import Container, Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Container, Iterator, Sequence
+from typing import NamedTuple, ParamSpec, TypeVar
 
 from twisted.logger import Logger
 
@@ -14,6 +14,9 @@ from timeseries.bundle import Bundle, Members, members_of, unpack, unpack_alone
 from timeseries.errors import DamagedBlock
 from timeseries.rows_schema import ALONE
 from timeseries.store import Level, Place, Row, SeriesKey, Span
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Node = tuple[str, str]
 """Account and node."""
@@ -127,28 +130,25 @@ def whole(database: sqlite3.Connection, node: int, level: Level, period_ms: int)
 
 def decoded(encoded: bytes) -> Members | None:
     """A directory, or None if it is damaged: then the rows are as lost as if they were damaged themselves."""
-    try:
-        return members_of(encoded)
-    except DamagedBlock as error:
-        _log.error("a bundle is left out: {error}", error=error)
-        return None
+    return _readable("a bundle", members_of, encoded)
 
 
 def _alone(data: bytes) -> bytes | None:
     """The row, unless it is damaged."""
-    try:
-        return unpack_alone(data)
-    except DamagedBlock as error:
-        _log.error("a row is left out: {error}", error=error)
-        return None
+    return _readable("a row", unpack_alone, data)
 
 
 def _unpacked(bundle: Bundle, wanted: Container[int] | None = None) -> dict[int, bytes]:
+    return _readable("a bundle", unpack, bundle, wanted) or {}
+
+
+def _readable(what: str, read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+    """What is read, or None if it is damaged, which is told."""
     try:
-        return unpack(bundle, wanted)
+        return read(*arguments, **named)
     except DamagedBlock as error:
-        _log.error("a bundle is left out: {error}", error=error)
-        return {}
+        _log.error("{what} is left out: {error}", what=what, error=error)
+        return None
 
 
 def _by_period(places: Sequence[Place]) -> dict[tuple[Node, Level, int], list[Place]]:
