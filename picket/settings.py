@@ -188,7 +188,8 @@ class Retention(Section):
 class Compact(Section):
     """How `compact` works: on hours that ended `after_s` ago, looking every `every_s`.
 
-    `share` of the time of one core is what decoding may take; `at_once` passes share it.
+    An hour that got frames since the last look waits for the next. `share` of the time of one core is what
+    decoding may take; `at_once` passes share it.
     """
 
     after_s: float = Field(default=600.0, ge=0)

@@ -73,7 +73,13 @@ class Compact(Service):
         asked = settings.compact
         self._thread = PacedThread(reactor, self.name, asked.share)
         self._passes = Passes(
-            reactor, store, self._thread.run, stats, after_s=asked.after_s, at_once=asked.at_once
+            reactor,
+            store,
+            self._thread.run,
+            stats,
+            after_s=asked.after_s,
+            still_s=asked.every_s,
+            at_once=asked.at_once,
         )
         self._rounds = Rounds(reactor, self._round, asked.every_s, self._log)
         self.parts = (Periodic(reactor, EXPIRE_S, self.expire, at_once=True),)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.logger import Logger
@@ -20,6 +20,9 @@ ASIDE_S = (300.0, 3600.0, 6 * 3600.0)
 UNAVAILABLE_S = 30.0
 """The same where the store did not answer: the hour may be too much for it, and others are not."""
 
+PATIENCE = 20
+"""How many times as long as its frames have to be still an hour waits for that at most."""
+
 Confirm = Callable[[], Awaitable[None]]
 
 _log = Logger(namespace="services.compact")
@@ -29,8 +32,20 @@ class Interrupted(Exception):
     """A pass that was not completed because of what is no fault of its hour."""
 
 
+class Seen(NamedTuple):
+    """A due hour as it was seen: its mark, since when it has that one, and since when it is due; seconds."""
+
+    mark: int
+    since_s: float
+    first_s: float
+
+
 class Passes:
-    """Looks for due hours that ended `after_s` ago, and makes passes of them, `at_once` at a time."""
+    """Looks for due hours that ended `after_s` ago, and makes passes of them, `at_once` at a time.
+
+    An hour whose late frames are just coming, such as of an agent that was offline, waits until none has come
+    for `still_s`, so that it is not passed again and again.
+    """
 
     def __init__(
         self,
@@ -40,11 +55,13 @@ class Passes:
         stats: Stats,
         *,
         after_s: float,
+        still_s: float,
         at_once: int,
     ) -> None:
         self._clock, self._store, self._in_thread, self._stats = clock, store, in_thread, stats
-        self._after_ms, self._at_once = int(after_s * 1000), at_once
+        self._after_ms, self._still_s, self._at_once = int(after_s * 1000), still_s, at_once
         self._aside: dict[Hour, tuple[int, float]] = {}
+        self._seen: dict[int, dict[Hour, Seen]] = {}
         self._due: dict[int, list[Hour]] = {}
         stats.gauge("due", lambda: sum(map(len, self._due.values())))
         stats.gauge("aside", lambda: len(self._aside))
@@ -54,8 +71,16 @@ class Passes:
         """The hours of a shard that are to be passed now, oldest first."""
         before_ms = self._now_ms() - HOUR_MS - self._after_ms + 1
         due = self._due[shard] = sorted(await self._store.due(shard, before_ms), key=_start_ms)
-        now = self._clock.seconds()
-        return [hour for hour in due if self._aside.get(_bare(hour), (0, 0.0))[1] <= now]
+        now, before = self._clock.seconds(), self._seen.get(shard, {})
+        seen = self._seen[shard] = {_bare(hour): _seen(hour, before.get(_bare(hour)), now) for hour in due}
+        return [
+            hour
+            for hour in due
+            if self._aside.get(_bare(hour), (0, 0.0))[1] <= now and self._is_still(seen[_bare(hour)], now)
+        ]
+
+    def _is_still(self, seen: Seen, now: float) -> bool:
+        return now - seen.since_s >= self._still_s or now - seen.first_s >= PATIENCE * self._still_s
 
     async def make(self, hours: Iterable[Hour], confirm: Confirm, until: Callable[[], bool]) -> None:
         """Make passes until `until()`. Raises StoreUnavailable, or what `confirm` raises (see `compact`).
@@ -111,6 +136,12 @@ class Passes:
 
 def _start_ms(hour: Hour) -> int:
     return hour.start_ms
+
+
+def _seen(hour: Hour, before: Seen | None, now: float) -> Seen:
+    if before is None:
+        return Seen(hour.mark, now, now)
+    return before if before.mark == hour.mark else Seen(hour.mark, now, before.first_s)
 
 
 def _bare(hour: Hour) -> Hour:

@@ -151,7 +151,7 @@ def test_frames_that_come_during_a_pass_wait_for_the_next_look(house: Set) -> No
 
     with mock.patch.object(house.store, "put", late):
         stats = house.start()
-        house.reactor.pump([0] * 200)
+        house.look()
         assert counted(stats, "hours") == 1
     house.look()
     assert (counted(stats, "hours"), house.due()) == (2, 0)
@@ -221,8 +221,8 @@ def deleted(house: Set, node: str, age_s: float) -> Any:
 
 
 def test_the_series_of_a_deleted_node_are_gone_when_the_event_is_done(house: Set) -> None:
-    stats = house.start()
     house.write(*NODES[:2])
+    stats = house.start()
     house.look()
     house.write(*NODES[:2], age_ms=0)
     early = deleted(house, NODES[0], 0)

@@ -6,7 +6,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from services.passes import ASIDE_S, UNAVAILABLE_S, Interrupted, Passes
+from services.passes import ASIDE_S, PATIENCE, UNAVAILABLE_S, Interrupted, Passes
 from statslib import Stats
 from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, NODE, frame, measured, result
@@ -42,8 +42,13 @@ class PassesTest(SynchronousTestCase):
         self.clock = Clock()
         self.clock.rightNow = (START + 10 * HOUR_MS) / 1000
         self.store, self.stats = Store(self.clock), Stats("compact")
-        self.passes = Passes(self.clock, self.store, at_once, self.stats, after_s=AFTER_S, at_once=2)
+        self.passes = self.looking(still_s=0)
         self.lost: Exception | None = None
+
+    def looking(self, still_s: float) -> Passes:
+        return Passes(
+            self.clock, self.store, at_once, self.stats, after_s=AFTER_S, still_s=still_s, at_once=2
+        )
 
     def result(self, coroutine: Any) -> Any:
         return self.successResultOf(Deferred.fromCoroutine(coroutine))
@@ -75,6 +80,27 @@ class PassesTest(SynchronousTestCase):
         self.clock.advance(AFTER_S)
         assert self.look() == [(NODE, 3), (NODE, 5), (NODE, 9)]
         assert (self.shown("due"), self.shown("lag_s")) == (3, 6 * 3600 + AFTER_S)
+
+    def test_an_hour_whose_frames_are_just_coming_waits_until_none_has_come_for_a_while(self) -> None:
+        self.passes = self.looking(still_s=30)
+        self.write(3, NODE, OTHER)
+        assert self.look() == []
+        self.clock.advance(30)
+        self.write(3)
+        assert self.look() == [(OTHER, 3)]
+        self.clock.advance(29)
+        assert self.look() == [(OTHER, 3)]
+        self.clock.advance(1)
+        assert set(self.look()) == {(NODE, 3), (OTHER, 3)}
+
+    def test_an_hour_whose_frames_do_not_end_is_passed_in_the_end(self) -> None:
+        self.passes = self.looking(still_s=30)
+        for _ in range(PATIENCE):
+            self.write(3)
+            assert self.look() == []
+            self.clock.advance(30)
+        self.write(3)
+        assert self.look() == [(NODE, 3)]
 
     def test_a_pass_makes_rows_and_is_counted(self) -> None:
         self.write(3, NODE, OTHER)
