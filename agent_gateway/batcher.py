@@ -22,8 +22,8 @@ from picket import correlation
 from statslib import Stats
 from timeseries.frames import Frame, decode_runs, encode_batch, runs
 
-BATCH_BYTES = 32 * 1024
-"""Whoever takes batches has many of them at hand, an archive a thousand."""
+BATCHES_BYTES = 512 * 1024
+"""Of a batch of each partition, together: whoever takes batches has many of each partition's at hand."""
 
 GATHER_S = 0.05
 WAITING_BYTES = 32 << 20
@@ -73,6 +73,7 @@ class Batcher:
         self._stats = stats
         self._watch = watch
         self._waiting_bytes = waiting_bytes
+        self.batch_bytes = BATCHES_BYTES // stream.partitions
         self._lanes = [_Lane(self, number) for number in range(stream.partitions)]
         self._bytes = 0
         self._full = False
@@ -172,7 +173,7 @@ class _Lane:
 
     def _is_due(self) -> bool:
         """Whether what waits is to wait no longer."""
-        return self._bytes >= BATCH_BYTES or bool(self._idle)
+        return self._bytes >= self._batcher.batch_bytes or bool(self._idle)
 
     def _gather(self) -> None:
         if not self._gathering:
@@ -203,10 +204,11 @@ class _Lane:
             waiter.callback(None)
 
     def _cut(self) -> list[_Waiting]:
-        """The next batch: up to BATCH_BYTES, or a single larger piece."""
+        """The next batch: up to `batch_bytes`, or a single larger piece."""
+        most = self._batcher.batch_bytes
         batch = [self._waiting.popleft()]
         size = batch[0].size
-        while self._waiting and size + self._waiting[0].size <= BATCH_BYTES:
+        while self._waiting and size + self._waiting[0].size <= most:
             batch.append(self._waiting.popleft())
             size += batch[-1].size
         self._bytes -= size
