@@ -142,7 +142,7 @@ def there() -> Iterator[Set]:
         Deferred.fromCoroutine(service.drain())
         made.reactor.advance(10)
     assert made.reactor.getDelayedCalls() == []
-    assert waking._wakers == []
+    assert not waking._wakers
 
 
 def test_what_was_committed_is_published_in_order_and_leaves_the_outbox(there: Set) -> None:
