@@ -20,6 +20,7 @@ from eventframework.framework import Framework
 from eventframework.policy import Policy
 from eventframework.topology import Subscription
 from picket.settings import Settings
+from services.abreast import each
 from services.base import Service
 from services.paced import PacedThread
 from services.passes import Interrupted, Passes
@@ -70,7 +71,7 @@ class Compact(Service):
         self._reactor, self._bus, self._store, self._threads = reactor, bus, store, threads
         self._stats, self._kept, me = stats, kept(settings.retention), holder(settings)
         self._claims = [Claim(f"{self.name}/{shard:02}", me, LEASE_MS) for shard in range(SHARDS)]
-        asked = settings.compact
+        asked, self._at_once = settings.compact, settings.compact.at_once
         self._thread = PacedThread(reactor, self.name, asked.share)
         self._passes = Passes(
             reactor,
@@ -129,8 +130,7 @@ class Compact(Service):
 
         If not, what came meanwhile waits: an hour whose late frames are just coming is not made with each.
         """
-        left = [await self._shard(shard) for shard in random.sample(range(SHARDS), SHARDS)]
-        return any(left)
+        return any(await each(random.sample(range(SHARDS), SHARDS), self._shard, self._at_once))
 
     async def _shard(self, shard: int) -> bool:
         """Make passes of the shard for a while, if it has due hours and is ours; whether time ran out."""

@@ -9,9 +9,8 @@ call, of others by a fan-out event, which may get lost; so it looks every second
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred, DeferredList
 from twisted.logger import Logger
 
 from eventframework.catalogue import EventsCommitted
@@ -21,6 +20,7 @@ from eventframework.framework import Framework
 from eventframework.policy import Policy
 from eventframework.topology import Subscription, Topology
 from picket.settings import Settings
+from services.abreast import all_ended
 from services.base import Service
 from services.rounds import Rounds
 from services.threads import DjangoThreads
@@ -94,10 +94,7 @@ class Outbox(Service):
         entities: dict[str, list[Row]] = {}
         for row in await self._look():
             entities.setdefault(row.entity, []).append(row)
-        relays = [Deferred.fromCoroutine(self._relay(rows)) for rows in entities.values()]
-        outcomes: Any = await DeferredList(relays, consumeErrors=True)
-        for failure in (result for done, result in outcomes if not done):
-            failure.raiseException()
+        await all_ended(self._relay(rows) for rows in entities.values())
         return bool(self._settled)
 
     async def _look(self) -> "list[Row]":

@@ -1,14 +1,14 @@
 """The passes of a shard: its due hours, oldest first, several nodes at once, never two passes of one node."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, DeferredSemaphore
 from twisted.logger import Logger
 
 from eventframework.clock import Clock
+from services.abreast import each
 from statslib import Stats
 from timeseries.compaction import compact
 from timeseries.errors import StoreUnavailable
@@ -41,7 +41,7 @@ class Seen(NamedTuple):
 
 
 class Passes:
-    """Looks for due hours that ended `after_s` ago, and makes passes of them, `at_once` at a time.
+    """Looks for due hours that ended `after_s` ago, and makes passes, of all shards `at_once` at a time.
 
     An hour whose late frames are just coming, such as of an agent that was offline, waits until none has come
     for `still_s`, so that it is not passed again and again.
@@ -60,6 +60,7 @@ class Passes:
     ) -> None:
         self._clock, self._store, self._in_thread, self._stats = clock, store, in_thread, stats
         self._after_ms, self._still_s, self._at_once = int(after_s * 1000), still_s, at_once
+        self._places = DeferredSemaphore(at_once)
         self._aside: dict[Hour, tuple[int, float]] = {}
         self._seen: dict[int, dict[Hour, Seen]] = {}
         self._due: dict[int, list[Hour]] = {}
@@ -87,20 +88,17 @@ class Passes:
 
         All that have begun have ended when it returns or raises. What an hour fails with sets it aside.
         """
-        for _, of_one_start in groupby(hours, key=_start_ms):
-            waiting = deque(of_one_start)
-            turns = [self._take_turns(waiting, confirm, until) for _ in range(self._at_once)]
-            outcomes: Any = await DeferredList(map(Deferred.fromCoroutine, turns), consumeErrors=True)
-            for failure in (outcome for done, outcome in outcomes if not done):
-                failure.raiseException()
 
-    async def _take_turns(self, waiting: deque[Hour], confirm: Confirm, until: Callable[[], bool]) -> None:
-        while waiting and not until():
+        async def one(hour: Hour) -> None:
+            await self._places.acquire()
             try:
-                await self._pass(waiting.popleft(), confirm)
-            except BaseException:
-                waiting.clear()
-                raise
+                if not until():
+                    await self._pass(hour, confirm)
+            finally:
+                self._places.release()
+
+        for _, of_one_start in groupby(hours, key=_start_ms):
+            await each(of_one_start, one, self._at_once)
 
     async def _pass(self, hour: Hour, confirm: Confirm) -> None:
         try:

@@ -30,7 +30,7 @@ from webapp.leases.models import Lease
 pytestmark = pytest.mark.django_db
 
 NOW_MS = 20_000 * DAY_MS
-EVERY_S = 30
+EVERY_S, AT_ONCE = 30, 3
 OWN_DAYS = 30
 """That one account keeps raw values."""
 
@@ -72,7 +72,10 @@ class Set:
 
     def start(self) -> Stats:
         stats = Stats("compact")
-        values = {"broker": {"kind": "rabbitmq"}, "compact": {"every_s": EVERY_S, "share": 1}}
+        values = {
+            "broker": {"kind": "rabbitmq"},
+            "compact": {"every_s": EVERY_S, "share": 1, "at_once": AT_ONCE},
+        }
         values |= {"retention": {"accounts": {ACCOUNT: {"raw_days": OWN_DAYS}}}}
         made = Compact(
             reactor=self.reactor,
@@ -139,6 +142,27 @@ def test_a_shard_that_another_instance_is_at_is_left_to_it_until_it_dies(house: 
     Lease.objects.update(until_ms=0)
     house.look()
     assert house.due() == 0
+
+
+def test_shards_are_worked_at_side_by_side_but_no_more_hours_than_the_setting_says(house: Set) -> None:
+    one_of_each = {shard_of(node): node for node in NODES}
+    house.write(*one_of_each.values())
+    under_way: list[Deferred[None]] = []
+    put = house.store.put
+
+    async def wait(*arguments: Any) -> None:
+        under_way.append(Deferred())
+        await under_way[-1]
+        await put(*arguments)
+
+    with mock.patch.object(house.store, "put", wait):
+        stats = house.start()
+        house.look()
+        assert len(under_way) == AT_ONCE < SHARDS
+        for number in range(SHARDS):
+            under_way[number].callback(None)
+            house.reactor.pump([0] * 20)
+    assert counted(stats, "hours") == SHARDS
 
 
 def test_frames_that_come_during_a_pass_wait_for_the_next_look(house: Set) -> None:

@@ -9,6 +9,7 @@ from services.base import Service
 from services.registry import SERVICES, UnknownService, find
 
 NOT_SERVICES = {
+    "abreast",
     "__init__",
     "asked",
     "base",
