@@ -22,7 +22,8 @@ from picket import correlation
 from statslib import Stats
 from timeseries.frames import Frame, decode_runs, encode_batch, runs
 
-BATCHES_BYTES = 512 * 1024
+BATCH_BYTES = 256 * 1024
+ALL_BYTES = 512 * 1024
 """Of a batch of each partition, together: whoever takes batches has many of each partition's at hand."""
 
 GATHER_S = 0.05
@@ -73,7 +74,7 @@ class Batcher:
         self._stats = stats
         self._watch = watch
         self._waiting_bytes = waiting_bytes
-        self.batch_bytes = BATCHES_BYTES // stream.partitions
+        self.batch_bytes = min(BATCH_BYTES, ALL_BYTES // stream.partitions)
         self._lanes = [_Lane(self, number) for number in range(stream.partitions)]
         self._bytes = 0
         self._full = False

@@ -6,13 +6,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from agent_gateway.batcher import BATCHES_BYTES, GATHER_S, Batcher
+from agent_gateway.batcher import BATCH_BYTES, GATHER_S, Batcher
 from eventframework.errors import BrokerUnavailable
 from eventframework.stream import Decoded
 from statslib import Stats
 from timeseries.frames import Frame, decode_batch, decode_runs
-
-BATCH_BYTES = BATCHES_BYTES // 2
 
 
 class Stream:
