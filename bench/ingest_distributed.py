@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 
 from bench import ingest, limit
 from bench.distributed import Distributed, Picket, Sustained
+from bench.points import INTERVAL_MS
 from bench.server import Server
-from timeseries.store import DAY_MS
+from timeseries.store import DAY_MS, HOUR_MS
 
 LONG_AGO_MS = 10 * DAY_MS
 """The long load is of hours that the rounds do not touch."""
@@ -20,15 +21,21 @@ LONG_AGO_MS = 10 * DAY_MS
 
 @dataclass(frozen=True)
 class Size(ingest.Size):
-    """Besides, how long the long load is to last, and how `cassandra-limit` is measured."""
+    """Besides, how long the long load is to last, and how `cassandra-limit` is measured.
 
-    rounds: int = 4
+    A round is of several hours: what the engines do while the last of it waits counts less.
+    """
+
+    frames: int = 3 * HOUR_MS // INTERVAL_MS
+    rounds: int = 3
     in_flight: int = 32
     sustain_s: float = 60.0
     alone: limit.Size = field(default_factory=lambda: limit.Size(rounds=4, seconds=5.0, warm=10))
 
 
-QUICK = Size(rounds=2, sustain_s=8.0, alone=limit.Size(rounds=2, seconds=2.5, warm=5))
+QUICK = Size(
+    frames=HOUR_MS // INTERVAL_MS, rounds=2, sustain_s=8.0, alone=limit.Size(rounds=2, seconds=2.5, warm=5)
+)
 
 
 def run(size: Size, peers: Sequence[str]) -> tuple[list[str], dict[str, float]]:

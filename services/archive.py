@@ -25,7 +25,7 @@ from timeseries.store import TimeSeriesStore, check_storable
 AT_ONCE = 64
 """Batches of a partition at hand: a single Cassandra node holds each for a second, many at a time."""
 
-UNDER_WAY_BYTES = 16 << 20
+UNDER_WAY_BYTES = 64 << 20
 """Of batches that are decoded and being written; each takes several times its size."""
 
 MAX_SET_ASIDE = 1000
