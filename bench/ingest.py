@@ -1,7 +1,7 @@
 """`python -m bench ingest`: frames through TLS into the embedded store, and the same points into its peers.
 
 All contenders run side by side and take turns: in each round every one of them takes the same points while
-the others rest, in an order that moves on by one each round. Round 0 warms up and is not counted.
+the others rest, in an order that moves on by one each round. The first warm up and are not counted.
 A round is an hour of every node, and ours counts until all of it is in rows: compaction is in the figure.
 """
 
@@ -30,16 +30,17 @@ PEERS: dict[str, type[Contender]] = {"victoriametrics": VictoriaMetrics, "carbon
 
 @dataclass(frozen=True)
 class Size:
-    """How much is sent: `frames` a node and round, of 100 points each."""
+    """How much is sent: `frames` a node and round, of 100 points each; `warm` rounds are not counted."""
 
     nodes: int = 20
     frames: int = HOUR_MS // INTERVAL_MS
+    warm: int = 1
     rounds: int = 9
     in_flight: int = 16
 
     def spans(self) -> list[Span]:
         """The span of every round, one after the other, the last of them up to the full hour."""
-        whole = (self.rounds + 1) * self.frames
+        whole = (self.warm + self.rounds) * self.frames
         if whole > SLOTS:
             raise BenchError(f"{whole} frames a node are more than the {SLOTS} that whisper files keep here")
         epoch_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS - whole * INTERVAL_MS
@@ -69,7 +70,7 @@ def compete(
     spans = size.spans()
     with tempfile.TemporaryDirectory(prefix="picket-bench-") as folder, ExitStack() as running:
         servers = {c.name: running.enter_context(c.running(_home(folder, c))) for c in contenders}
-        sending, settling = _rounds(servers, spans)
+        sending, settling = _rounds(servers, spans, size.warm)
         also(servers[ours.name])
         lost = {name: server.lost() for name, server in servers.items()}
     if unfair := [name for name in lost if lost[name] and name != ours.name]:
@@ -103,18 +104,20 @@ class Compared(NamedTuple):
         }
 
 
-def _rounds(servers: dict[str, Server], spans: Sequence[Span]) -> tuple[report.Rounds, report.Rounds]:
+def _rounds(
+    servers: dict[str, Server], spans: Sequence[Span], warm: int
+) -> tuple[report.Rounds, report.Rounds]:
     costs: dict[str, list[Cost]] = {name: [] for name in servers}
     settling: dict[str, list[Cost]] = {name: [] for name in servers}
     for number, span in enumerate(spans):
         for name in turns(list(servers), number):
             costs[name].append(cost(servers[name].pids, servers[name].prepare(span)))
             settling[name].append(cost(servers[name].pids, servers[name].settle))
-    return _warm(costs), _warm(settling)
+    return _counted(costs, warm), _counted(settling, warm)
 
 
-def _warm(costs: report.Rounds) -> report.Rounds:
-    return {name: measured[1:] for name, measured in costs.items()}
+def _counted(costs: report.Rounds, warm: int) -> report.Rounds:
+    return {name: measured[warm:] for name, measured in costs.items()}
 
 
 def table(compared: Compared) -> Iterator[str]:
