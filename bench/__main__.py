@@ -37,7 +37,7 @@ def install() -> None:
 @click.option("--peers", default="all", show_default=True, help="all, none, or names separated by commas")
 @click.option("--nodes", type=int, help="connections, each of one node")
 @click.option("--frames", type=int, help="frames a node and round")
-@click.option("--rounds", type=int, help="measured rounds; one more warms up")
+@click.option("--rounds", type=int, help="measured rounds; others before them warm up")
 @click.option("--in-flight", type=int, help="frames that a connection sends before it waits")
 @click.option("--distributed", is_flag=True, help="separate processes on RabbitMQ and Cassandra")
 @click.option("--sustain-s", type=float, help="how long the long load lasts; only of --distributed")
