@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import astuple
+
 from timeseries.errors import InvalidFrame
 from timeseries.frames import Frame, Value, decode_text, unpack
-from timeseries.layouts import Keyed, LastLayouts, Layout, keyed_of, values_of
+from timeseries.layouts import Keyed, LastLayouts, Layout, keyed_of
 
 FEW = 64
 """Frames for which no type of their layout is made."""
@@ -28,8 +30,7 @@ class Group(NamedTuple):
 
     def values(self, result: int) -> Iterable[tuple[Value, ...]]:
         """Of each metric of the result at this place its values, one of each frame."""
-        _, (_, names, _) = self.keyed[result]
-        values: Callable[[Any], Iterable[Value]] = values_of(len(names)) if self.layout else dict.values
+        values: Callable[[Any], Iterable[Value]] = astuple if self.layout else dict.values
         return zip(*map(values, [results[result].metrics for results in self.results]), strict=True)
 
     def texts(self, result: int) -> tuple[list[str], list[str]]:

@@ -6,8 +6,6 @@ as any other frame, so that nothing depends on a guess.
 """
 
 from collections import Counter
-from collections.abc import Callable
-from operator import attrgetter
 from threading import Lock
 from typing import Any, Literal, NamedTuple
 from weakref import WeakValueDictionary
@@ -63,7 +61,7 @@ class Layout:
         return None if body is None else Read(body.time, self.number)
 
     def decode(self, text: bytes | bytearray) -> Any | None:
-        """The frame like a FrameBody, but of each result `values_of` reads the metrics; or None."""
+        """The frame like a FrameBody, but with the metrics of each result as a struct; or None."""
         try:
             body = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -167,13 +165,6 @@ def keyed_of(body: FrameBody) -> Keyed:
     return tuple(
         (result.key, (result.check, tuple(result.metrics), tuple(result.rates))) for result in body.results
     )
-
-
-def values_of(metrics: int) -> Callable[[Any], tuple[Value, ...]]:
-    """What gives the values, in order, of the metrics of a result that a Layout has decoded."""
-    if metrics < 2:
-        return msgspec.structs.astuple
-    return attrgetter(*(f"value{number}" for number in range(metrics)))
 
 
 def _type_of(shape: Shape) -> type:
