@@ -81,6 +81,9 @@ class Passes:
         ]
 
     def _is_still(self, seen: Seen, now: float) -> bool:
+        """A clock that was set back makes no hour wait."""
+        if now < seen.since_s:
+            return True
         return now - seen.since_s >= self._still_s or now - seen.first_s >= PATIENCE * self._still_s
 
     async def make(self, hours: Iterable[Hour], confirm: Confirm, until: Callable[[], bool]) -> None:

@@ -102,6 +102,13 @@ class PassesTest(SynchronousTestCase):
         self.write(3)
         assert self.look() == [(NODE, 3)]
 
+    def test_a_clock_that_is_set_back_makes_no_hour_wait(self) -> None:
+        self.passes = self.looking(still_s=30)
+        self.write(3)
+        assert self.look() == []
+        self.clock.rightNow -= 3600
+        assert self.look() == [(NODE, 3)]
+
     def test_a_pass_makes_rows_and_is_counted(self) -> None:
         self.write(3, NODE, OTHER)
         self.successResultOf(self.make())
