@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, DeferredSemaphore
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -19,18 +19,25 @@ async def all_ended(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [outcome for _, outcome in outcomes]
 
 
-async def each(work: Iterable[T], do: Callable[[T], Awaitable[U]], at_once: int) -> list[U]:
-    """What `do` returns for all of the work, in any order, so many at a time; none begins after a failure."""
+async def each(work: Iterable[T], do: Callable[[T], Awaitable[U]], places: DeferredSemaphore) -> list[U]:
+    """What `do` returns for all of the work, in any order; none begins after a failure.
+
+    Each takes one of the places meanwhile, which other work may share.
+    """
     waiting = deque(work)
     done: list[U] = []
 
     async def take_turns() -> None:
         while waiting:
+            await places.acquire()
             try:
-                done.append(await do(waiting.popleft()))
+                if waiting:
+                    done.append(await do(waiting.popleft()))
             except BaseException:
                 waiting.clear()
                 raise
+            finally:
+                places.release()
 
-    await all_ended(take_turns() for _ in range(min(at_once, len(waiting))))
+    await all_ended(take_turns() for _ in range(min(places.limit, len(waiting))))
     return done

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import DeferredSemaphore
 from twisted.logger import Logger
 
 from eventframework import current
@@ -71,7 +72,8 @@ class Compact(Service):
         self._reactor, self._bus, self._store, self._threads = reactor, bus, store, threads
         self._stats, self._kept, me = stats, kept(settings.retention), holder(settings)
         self._claims = [Claim(f"{self.name}/{shard:02}", me, LEASE_MS) for shard in range(SHARDS)]
-        asked, self._at_once = settings.compact, settings.compact.at_once
+        asked = settings.compact
+        self._places = DeferredSemaphore(asked.at_once)
         self._thread = PacedThread(reactor, self.name, asked.share)
         self._passes = Passes(
             reactor,
@@ -130,7 +132,7 @@ class Compact(Service):
 
         If not, what came meanwhile waits: an hour whose late frames are just coming is not made with each.
         """
-        return any(await each(random.sample(range(SHARDS), SHARDS), self._shard, self._at_once))
+        return any(await each(random.sample(range(SHARDS), SHARDS), self._shard, self._places))
 
     async def _shard(self, shard: int) -> bool:
         """Make passes of the shard for a while, if it has due hours and is ours; whether time ran out."""

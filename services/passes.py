@@ -59,7 +59,7 @@ class Passes:
         at_once: int,
     ) -> None:
         self._clock, self._store, self._in_thread, self._stats = clock, store, in_thread, stats
-        self._after_ms, self._still_s, self._at_once = int(after_s * 1000), still_s, at_once
+        self._after_ms, self._still_s = int(after_s * 1000), still_s
         self._places = DeferredSemaphore(at_once)
         self._aside: dict[Hour, tuple[int, float]] = {}
         self._seen: dict[int, dict[Hour, Seen]] = {}
@@ -73,11 +73,12 @@ class Passes:
         before_ms = self._now_ms() - HOUR_MS - self._after_ms + 1
         due = self._due[shard] = sorted(await self._store.due(shard, before_ms), key=_start_ms)
         now, before = self._clock.seconds(), self._seen.get(shard, {})
-        seen = self._seen[shard] = {_bare(hour): _seen(hour, before.get(_bare(hour)), now) for hour in due}
+        found = [(hour, _bare(hour)) for hour in due]
+        seen = self._seen[shard] = {bare: _seen(hour, before.get(bare), now) for hour, bare in found}
         return [
             hour
-            for hour in due
-            if self._aside.get(_bare(hour), (0, 0.0))[1] <= now and self._is_still(seen[_bare(hour)], now)
+            for hour, bare in found
+            if self._aside.get(bare, (0, 0.0))[1] <= now and self._is_still(seen[bare], now)
         ]
 
     def _is_still(self, seen: Seen, now: float) -> bool:
@@ -93,15 +94,11 @@ class Passes:
         """
 
         async def one(hour: Hour) -> None:
-            await self._places.acquire()
-            try:
-                if not until():
-                    await self._pass(hour, confirm)
-            finally:
-                self._places.release()
+            if not until():
+                await self._pass(hour, confirm)
 
         for _, of_one_start in groupby(hours, key=_start_ms):
-            await each(of_one_start, one, self._at_once)
+            await each(of_one_start, one, self._places)
 
     async def _pass(self, hour: Hour, confirm: Confirm) -> None:
         try:
