@@ -4,21 +4,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.child import child
 from bench.query_data import ACCOUNT, GRAPHS, YEAR_NODE, Data, bare_frame, hour_rows, name_of
+from tests.threads import at_once
 from timeseries.compaction import compact
 from timeseries.memory import MemoryStore
 from timeseries.store import DAY_MS, HOUR_MS, Level
 
 END_MS = 1_795_003_200_000
-
-
-def at_once(thd_function: Any, *arguments: Any) -> Any:
-    return succeed(thd_function(*arguments))
 
 
 class TestRows(SynchronousTestCase):

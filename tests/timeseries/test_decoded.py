@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import timeseries.decoded
+from tests.threads import at_once
 from tests.timeseries.samples import ACCOUNT, NODE, measured, result
 from tests.timeseries.series import plain
 from timeseries.collect import collect
@@ -38,7 +39,7 @@ class TestDecodedHours(SynchronousTestCase):
 
     def columns(self, decoded: DecodedHours, hour: int = 0, **fields: Any) -> Found:
         due = self.successResultOf(Deferred.fromCoroutine(self.store.due_of(ACCOUNT, NODE)))
-        found = decoded.columns(self.store, self.at_once, due[hour]._replace(**fields), WANTED)
+        found = decoded.columns(self.store, at_once, due[hour]._replace(**fields), WANTED)
         columns: Found = self.successResultOf(Deferred.fromCoroutine(found))
         assert set(columns) == WANTED
         return columns
@@ -79,9 +80,6 @@ class TestDecodedHours(SynchronousTestCase):
         self.store._order.clear()
         self.write(20)
         assert self.rows(decoded) == 1
-
-    def at_once(self, thd_function: Any, *arguments: Any) -> Any:
-        return succeed(thd_function(*arguments))
 
     def test_an_hour_is_read_once_and_again_when_a_frame_came(self) -> None:
         decoded = DecodedHours()
