@@ -69,6 +69,14 @@ class Shared:
             pytest.skip(f"{MARK}{name}, not installed: run `make engines`")
         return engine
 
+    def demand_root(self) -> None:
+        """A test of a disk of a size is skipped without, or fails where all engines are required."""
+        if processes.is_root():
+            return
+        if self.mode == "all":
+            pytest.fail("a disk of a size is required, and only root can mount one")
+        pytest.skip(f"{MARK}disks of a size, which only root can mount")
+
     def start(self, name: str) -> tuple[Engine, Running]:
         """The shared engine, started by whichever worker comes first."""
         engine = self.demand(name)
@@ -244,6 +252,7 @@ def private_engines(config: pytest.Config) -> Iterator[PrivateEngine]:
             engine = ENGINES[name](**options)
             place = _private_folder(shared)
             if disk_mb:
+                shared.demand_root()
                 stopping.enter_context(_small_disk(place, disk_mb))
             private = Private(engine, place, _start(engine, place))
             stopping.callback(private.stop)
@@ -254,8 +263,6 @@ def private_engines(config: pytest.Config) -> Iterator[PrivateEngine]:
 
 @contextmanager
 def _small_disk(place: Path, size_mb: int) -> Iterator[None]:
-    if not processes.is_root():
-        pytest.skip(f"{MARK}disks of a size, which only root can mount")
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size_mb}m,mode=711", "tmpfs", place], check=True)
     try:
         yield
