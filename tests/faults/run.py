@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
@@ -109,18 +110,26 @@ class Run(ABC):
             raise AssertionError("\n".join([f"{error}; confirmed {self.confirmed:,}", *logs])) from error
 
     def finish(self, within_s: float = 60) -> Counts:
-        """Wait until everything is confirmed and handled, stop the processes, and count.
+        """Wait until everything is confirmed and handled, also what comes twice, stop the processes, and count.
 
         What does not come in time is left to the counts to tell.
         """
         self.await_progress(1, within_s)
         with suppress(AssertionError):
-            eventually(lambda: self._count().lost == 0, within_s)
+            eventually(self._is_settled, within_s)
         for name in self.processes:
             self.send(name, signal.SIGTERM)
         for process in self.processes.values():
             process.wait(15)
         return self._count()
+
+    def _is_settled(self) -> bool:
+        """Nothing is lost or left, and nothing comes: RabbitMQ's count is without what it has delivered."""
+        counts = self._count()
+        if counts.lost or counts.left:
+            return False
+        time.sleep(1)
+        return self._count() == counts
 
     def _count(self) -> Counts:
         return count(self.load, self.record.look(), self.dead(), self.left())
