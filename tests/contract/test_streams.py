@@ -132,10 +132,12 @@ class StreamContract(BrokerContract):
     async def test_stop_waits_for_the_handlers_under_way_and_leaves_the_rest_to_others(self) -> None:
         first, second = self.framework(), self.framework()
         release: Deferred[None] = Deferred()
+        begun: list[bytes] = []
         finished: list[bytes] = []
         rest: list[bytes] = []
 
         async def slow(batch: Batch) -> None:
+            begun.append(batch.body)
             await release
             finished.append(batch.body)
 
@@ -147,6 +149,7 @@ class StreamContract(BrokerContract):
         await second.start()
         for number in range(3):
             await second.stream(self.stream).publish(0, b"%d" % number)
+        await until(lambda: begun == [b"0"])
         stopping = Deferred.fromCoroutine(self.stop(first))
         await while_nothing_more_comes()
         assert not stopping.called
