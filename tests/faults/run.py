@@ -110,7 +110,7 @@ class Run(ABC):
             raise AssertionError("\n".join([f"{error}; confirmed {self.confirmed:,}", *logs])) from error
 
     def finish(self, within_s: float = 60) -> Counts:
-        """Wait until everything is confirmed and handled, twice if it came twice; stop the processes, and count.
+        """Wait until everything is confirmed and handled, repeats too; stop the processes, and count.
 
         What does not come in time is left to the counts to tell.
         """
