@@ -21,6 +21,9 @@ LEVEL, LEVEL_OF_LARGE = -1, -20
 LARGE_BYTES = 65_536
 """A day of rollups of many metrics: there names and words are nothing beside the numbers."""
 
+MOST_BYTES = 1 << 30
+"""No row or bundle is as large. What is damaged may claim any size, and room is made for that before all else."""
+
 
 class Members(msgspec.Struct, frozen=True, array_like=True):
     """The directory of a bundle: the numbers of its rows, ascending, and their sizes."""
@@ -53,6 +56,8 @@ class _Zstd(threading.local):
     def unpack(self, packed: bytes) -> bytes:
         """Those bytes; raises DamagedBlock."""
         try:
+            if (size := zstandard.frame_content_size(packed)) > MOST_BYTES:
+                raise DamagedBlock(f"a row or bundle is damaged: it claims {size} bytes")
             return self._unpacker.decompress(packed)
         except zstandard.ZstdError as error:
             raise DamagedBlock(f"a row or bundle is damaged: {error}") from error

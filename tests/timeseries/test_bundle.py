@@ -43,6 +43,12 @@ def test_damage_is_told_or_rows_are_other_bytes(
         assert sum(map(len, found.values())) <= sum(map(len, rows.values()))
 
 
+def test_a_bundle_that_claims_to_be_larger_than_memory_is_damaged() -> None:
+    claims = bytes.fromhex("28b52ffd e0 000000000000ff3f") + ALIKE  # A frame of zstd: magic, flags, size.
+    with pytest.raises(DamagedBlock, match="claims"):
+        unpack(Bundle(pack({1: b"one"}).members, claims))
+
+
 def _changed(bundle: Bundle, place: int, change: int) -> Bundle:
     """One byte of it is another."""
     both = bytearray(b"".join(bundle))
