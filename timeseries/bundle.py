@@ -22,7 +22,7 @@ LARGE_BYTES = 65_536
 """A day of rollups of many metrics: there names and words are nothing beside the numbers."""
 
 MOST_BYTES = 1 << 30
-"""No row or bundle is as large. What is damaged may claim any size, and room is made for that before all else."""
+"""No row or bundle is as large. One that is damaged may claim any size, and room is made for that first."""
 
 
 class Members(msgspec.Struct, frozen=True, array_like=True):
