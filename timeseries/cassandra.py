@@ -4,7 +4,6 @@ Frames are written in bursts (`timeseries.bursts`), of small batches with many i
 is written is held until the node's commit log is surely on disk.
 """
 
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
@@ -12,14 +11,15 @@ from operator import attrgetter
 from twisted.internet.interfaces import IReactorTime
 
 from timeseries.bursts import GATHER_S, Bursts
-from timeseries.cassandra_schema import ROWS, Space
+from timeseries.cassandra_rows import RowTables
+from timeseries.cassandra_schema import Space
 from timeseries.cassandra_statements import statements
 from timeseries.cassandra_version import check_schema, look
 from timeseries.cql import Access, Cql
 from timeseries.frames import Frame
 from timeseries.hold import HOLD_S, Hold
 from timeseries.marks import MARK_S, SLACK_S, Marks, NodeHour, hours_of
-from timeseries.retention import LATE_DAYS, USUAL, Kept
+from timeseries.retention import USUAL, Kept
 from timeseries.stop import together
 from timeseries.store import (
     DAY_MS,
@@ -66,7 +66,7 @@ class CassandraStore:
         self._hold = Hold(clock, hold_s, self._generation) if replication == 1 and hold_s else None
         self._marks = Marks(clock, mark_s, slack_s)
         self._bursts = Bursts(clock, gather_s, self._write)
-        self._kept = kept
+        self._rows = RowTables(self._cql, clock, kept)
         self._lives_s = cache(kept.lives_s)
 
     async def open(self) -> None:
@@ -93,7 +93,7 @@ class CassandraStore:
         frames: list[Frame] = []
         for day in range(start_ms // DAY_MS, -(-end_ms // DAY_MS)):
             rows = await self._cql.rows("read", account_id, node_id, day, start_ms, end_ms)
-            frames += [Frame(*row) for row in rows]
+            frames += [Frame(account_id, node_id, *row) for row in rows]
         return frames
 
     async def latest(self, account_id: str, node_id: str) -> Frame | None:
@@ -103,7 +103,7 @@ class CassandraStore:
         for day in range(today, today - LATEST_DAYS - 1, -1):
             row = (await self._cql.run("latest", account_id, node_id, day, horizon_ms)).first()
             if row:
-                return Frame(*row.as_tuple())
+                return Frame(account_id, node_id, *row.as_tuple())
         return None
 
     async def due(self, shard: int, before_ms: int) -> list[Hour]:
@@ -123,45 +123,33 @@ class CassandraStore:
         due = await self.due_of(hour.account_id, hour.node_id)
         if hour.start_ms not in {each.start_ms for each in due}:
             return
-        await self._held(lambda: self._put(rows))
+        await self._held(lambda: self._rows.put(rows))
         if hour.mark != NOT_OVER:
             node = _node(hour.account_id, hour.node_id)
             await self._cql.run("settle", hour.mark, *node, hour.start_ms)
 
     async def rows(self, series: SeriesKey, level: Level, start_ms: int, end_ms: int) -> list[Row]:
         """Ascending."""
-        found = await self._cql.rows(f"rows:{level.value}", *series, start_ms, end_ms)
-        return [Row(Place(series, level, period_ms), data) for period_ms, data in found]
+        return await self._rows.rows(series, level, start_ms, end_ms)
 
     async def rows_of(self, spans: Sequence[Span]) -> list[list[Row]]:
         """Each by itself, side by side."""
-        return await together(self.rows(*span) for span in spans)
+        return await together(self._rows.rows(*span) for span in spans)
 
     async def find(self, places: Sequence[Place]) -> list[Row]:
-        """Each by itself, in the order of the places."""
-        pages = await together(
-            self._cql.run(f"find:{level.value}", *series, period) for series, level, period in places
-        )
-        rows = [(place, page.first()) for place, page in zip(places, pages, strict=True)]
-        return [Row(place, row.as_tuple()[1]) for place, row in rows if row is not None]
+        """In any order."""
+        return await self._rows.find(places)
 
     async def keys(self, account_id: str, node_id: str) -> list[SeriesKey]:
         """In order."""
-        return [SeriesKey(*row) for row in await self._cql.rows("series", account_id, node_id)]
+        return await self._rows.keys(account_id, node_id)
 
     async def delete(self, account_id: str, node_id: str) -> None:
         """The marks first, so that no pass brings anything back; partition after partition."""
-        node = account_id, node_id
-        await self._cql.run("delete_due", *_node(*node))
-        today = int(self._clock.seconds() * 1000) // DAY_MS
-        # It came late, and is kept since.
-        oldest = today - 2 * self._kept.most_days(Level.RAW) - LATE_DAYS - 1
-        days = range(oldest, today + 4)
-        await self._cql.run_all("delete_day", [(*node, day) for day in days])
-        keys = await self.keys(*node)
-        for level in ROWS:
-            await self._cql.run_all(f"delete:{level.value}", keys)
-        await self._cql.run("delete_series", *node)
+        await self._cql.run("delete_due", *_node(account_id, node_id))
+        days = self._rows.days(Level.RAW)
+        await self._cql.run_all("delete_day", [(account_id, node_id, day) for day in days], key=3)
+        await self._rows.delete(account_id, node_id)
 
     async def expire(
         self,
@@ -182,25 +170,14 @@ class CassandraStore:
         hours = hours_of(frames)
         await self._mark(self._marks.due(hours))
         rows = (frame_row(frame, self._lives_s(frame.account_id, Level.RAW)) for frame in frames)
-        await self._cql.run_all("insert", rows)
+        await self._cql.run_all("insert", rows, key=3)
         await self._mark(self._marks.outlived(hours))
 
     async def _mark(self, marks: dict[NodeHour, int]) -> None:
         if marks:
-            await self._cql.run_all("mark", [_mark_row(hour, mark) for hour, mark in marks.items()])
+            rows = sorted(_mark_row(hour, mark) for hour, mark in marks.items())
+            await self._cql.run_all("mark", rows, key=1)
             self._marks.made(marks)
-
-    async def _put(self, rows: Sequence[Row]) -> None:
-        by_level: dict[Level, list[Row]] = defaultdict(list)
-        for row in rows:
-            by_level[row.place.level].append(row)
-        await self._cql.run_all("add_series", {row.place.series for row in by_level[Level.RAW]})
-        for level, some in by_level.items():
-            values = [
-                (*series, period_ms, data, self._lives_s(series.account_id, level))
-                for (series, _, period_ms), data in some
-            ]
-            await self._cql.run_all(f"put:{level.value}", values)
 
     async def _held(self, write: Callable[[], Awaitable[None]]) -> None:
         """Write, and on a single node hold it, and write again as long as the node starts anew meanwhile."""

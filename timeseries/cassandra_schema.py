@@ -1,13 +1,14 @@
 """The tables of the distributed store, and the numbered migrations that make and change them.
 
     frames        (account, node, day)          time, origin           as they came; TTL
-    rows_raw      (account, node, check, key)   period (an hour)       blocks; TTL
-    rows_5m       the same                      period (a day)         rollups; TTL
-    rows_1h       the same                      period (a month)       rollups; TTL
+    rows_raw      (account, node, part)         check, key, period     blocks of an hour; TTL
+    rows_5m       the same                      the same               rollups of a day; TTL
+    rows_1h       the same                      the same               rollups of a month; TTL
     series        (account, node)               check, key             what has rows
     due           (shard)                       account, node, hour    marks, newest write wins
     migrations    (part)                        version                those that were made; who is migrating
 
+A node's rows are parted by time alone, so that what a pass reads and writes of a level is in one partition.
 Frames and blocks expire a window at a time and are never deleted one by one. A mark is deleted with the
 timestamp of the write that made it, so that a newer mark of the same hour stays. A mark that comes back costs
 a pass too many, so tombstones of marks need not be kept.
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from timeseries.store import Level
+from timeseries.store import DAY_MS, Level
 
 
 class Space(NamedTuple):
@@ -42,6 +43,8 @@ class Migration(NamedTuple):
 
 ROWS = {Level.RAW: "rows_raw", Level.FIVE_MINUTES: "rows_5m", Level.HOUR: "rows_1h"}
 WINDOW_DAYS = {Level.RAW: 1, Level.FIVE_MINUTES: 7, Level.HOUR: 30}
+PART_DAYS = {Level.RAW: 1, Level.FIVE_MINUTES: 28, Level.HOUR: 366}
+"""How many days of a node's rows are in a partition: a megabyte of usual rows, two of rollups."""
 
 FRAMES = """
 CREATE TABLE IF NOT EXISTS {keyspace}.frames (
@@ -52,8 +55,8 @@ CREATE TABLE IF NOT EXISTS {keyspace}.frames (
 """
 ROW_TABLE = """
 CREATE TABLE IF NOT EXISTS {{keyspace}}.{table} (
-    account text, node text, "check" text, key text, period bigint, data blob,
-    PRIMARY KEY ((account, node, "check", key), period)
+    account text, node text, part int, "check" text, key text, period bigint, data blob,
+    PRIMARY KEY ((account, node, part), "check", key, period)
 ) WITH gc_grace_seconds = 86400 AND compaction = {{{{
     'class': 'TimeWindowCompactionStrategy',
     'compaction_window_unit': 'DAYS', 'compaction_window_size': {days}}}}}
@@ -79,6 +82,11 @@ CREATE TABLE IF NOT EXISTS {keyspace}.migrations (
     part text, version int, name text, made timestamp, holder text STATIC, PRIMARY KEY ((part), version)
 ) WITH id = {id}
 """
+
+
+def part_of(level: Level, time_ms: int) -> int:
+    """The part that the rows of a period are in which began then."""
+    return time_ms // (PART_DAYS[level] * DAY_MS)
 
 
 def table_of_migrations(keyspace: str) -> str:

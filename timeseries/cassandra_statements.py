@@ -8,11 +8,11 @@ STATEMENTS = {
         "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ?"
     ),
     "read": (
-        "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
+        "SELECT origin, time, received, payload FROM {keyspace}.frames "
         "WHERE account = ? AND node = ? AND day = ? AND time >= ? AND time < ?"
     ),
     "latest": (
-        "SELECT account, node, origin, time, received, payload FROM {keyspace}.frames "
+        "SELECT origin, time, received, payload FROM {keyspace}.frames "
         "WHERE account = ? AND node = ? AND day = ? AND time < ? ORDER BY time DESC, origin DESC LIMIT 1"
     ),
     "delete_day": "DELETE FROM {keyspace}.frames WHERE account = ? AND node = ? AND day = ?",
@@ -36,18 +36,18 @@ STATEMENTS = {
 }
 ROW_STATEMENTS = {
     "put": (
-        'INSERT INTO {keyspace}.{table} (account, node, "check", key, period, data) '
-        "VALUES (?, ?, ?, ?, ?, ?) USING TTL ?"
+        'INSERT INTO {keyspace}.{table} (account, node, part, "check", key, period, data) '
+        "VALUES (?, ?, ?, ?, ?, ?, ?) USING TTL ?"
     ),
     "rows": (
-        "SELECT period, data FROM {keyspace}.{table} "
-        'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND period >= ? AND period < ?'
+        "SELECT period, data FROM {keyspace}.{table} WHERE account = ? AND node = ? AND part = ? "
+        'AND "check" = ? AND key = ? AND period >= ? AND period < ?'
     ),
     "find": (
-        "SELECT period, data FROM {keyspace}.{table} "
-        'WHERE account = ? AND node = ? AND "check" = ? AND key = ? AND period = ?'
+        'SELECT "check", key, period, data FROM {keyspace}.{table} '
+        'WHERE account = ? AND node = ? AND part = ? AND ("check", key, period) IN ?'
     ),
-    "delete": 'DELETE FROM {keyspace}.{table} WHERE account = ? AND node = ? AND "check" = ? AND key = ?',
+    "delete": "DELETE FROM {keyspace}.{table} WHERE account = ? AND node = ? AND part = ?",
 }
 
 

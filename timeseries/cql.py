@@ -20,7 +20,10 @@ from timeseries.cql_writes import Group, Values, Writes, batches
 from timeseries.errors import StoreUnavailable
 
 T = TypeVar("T")
-Named = tuple[str, list[Values]]
+Value = str | int | bytes | Sequence[tuple[str | int, ...]]
+"""What a statement may be run with: rows of values where it says IN."""
+
+Named = tuple[str, Sequence[Values]]
 """A statement's name, and the values of each row that it is to be run for."""
 
 IN_FLIGHT = 256
@@ -144,16 +147,19 @@ class Cql:
         """The rows of a statement that is not prepared: one page of them."""
         return [row.as_tuple() for row in await self.tell(text)]
 
-    async def run(self, name: str, *values: str | int | bytes) -> Any:
+    async def run(self, name: str, *values: Value) -> Any:
         """The result of a prepared statement; raises StoreUnavailable."""
         return await self._execute(self._bind(name, values))
 
-    async def run_all(self, name: str, many: Iterable[Values]) -> None:
-        """Run it for each of these values; all end before the first failure is raised."""
-        if named := [(name, batch) for batch in batches(many)]:
+    async def run_all(self, name: str, many: Iterable[Values], key: int) -> None:
+        """Run it for each of these values; all end before the first failure is raised.
+
+        The first `key` values name the partition, and those of a partition come one after another.
+        """
+        if named := [(name, batch) for batch in batches(many, key)]:
             await self._writes.run(named)
 
-    def _together(self, name: str, batch: list[Values]) -> Any:
+    def _together(self, name: str, batch: Sequence[Values]) -> Any:
         """One statement; made when it is sent, as it has a copy of the values."""
         if len(batch) == 1:
             return self._bind(name, batch[0])
@@ -163,7 +169,7 @@ class Cql:
             together.add_statement(bind(tuple(values)))
         return together
 
-    async def rows(self, name: str, *values: str | int | bytes) -> list[tuple[Any, ...]]:
+    async def rows(self, name: str, *values: Value) -> list[tuple[Any, ...]]:
         """All rows of a prepared SELECT, page after page."""
         statement = self._bind(name, values, page_size=PAGE_ROWS)
         rows: list[tuple[Any, ...]] = []
@@ -174,7 +180,7 @@ class Cql:
                 return rows
             statement.set_page_state(page.page_state())
 
-    def _bind(self, name: str, values: Sequence[str | int | bytes], **options: int) -> Any:
+    def _bind(self, name: str, values: Sequence[Value], **options: int) -> Any:
         self._open_session()
         return self._prepared[name].bind(tuple(values), **options)
 

@@ -1,13 +1,17 @@
 """Many writes at once, with few steps each: small ones go to Cassandra in batches, by loops of asyncio's.
 
 A batch saves most of what a request costs both ends. It is unlogged, so that each of its rows is written as
-if it came alone, and kept below the sizes from which on Cassandra warns of batches.
+if it came alone. Of one partition it is one write to Cassandra, which bounds none of these; of several it is
+kept below the sizes from which on Cassandra warns of batches.
 """
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -20,24 +24,49 @@ BATCH_ROWS = 10
 ROW_BYTES = 60
 """What Cassandra adds to the bytes of a row's values."""
 
+PARTITION_BYTES = 64_000
+"""Of one partition: more saves nothing, and holds others up."""
+
 AT_ONCE = 128
 
 Values = Sequence[str | int | bytes]
 
 
-def batches(many: Iterable[Values]) -> Iterator[list[Values]]:
-    """Cut into batches, in order; what is larger than a batch may be is alone."""
-    batch: list[Values] = []
+class Batch(NamedTuple):
+    """Rows that go together, and their size in Cassandra."""
+
+    rows: Sequence[Values]
+    size_bytes: int
+
+
+def batches(many: Iterable[Values], key: int) -> Iterator[Sequence[Values]]:
+    """Cut into batches, in order; what is larger than a batch may be is alone.
+
+    The first `key` values of a row name its partition, and those of a partition come one after another.
+    """
+    pieces = (
+        piece
+        for _, some in groupby(many, itemgetter(slice(key)))
+        for piece in _joined((Batch([values], _size(values)) for values in some), PARTITION_BYTES)
+    )
+    return (batch.rows for batch in _joined(pieces, BATCH_BYTES, BATCH_ROWS))
+
+
+def _joined(batches: Iterable[Batch], most_bytes: int, most_rows: int = sys.maxsize) -> Iterator[Batch]:
+    rows: list[Values] = []
     size = 0
-    for values in many:
-        more = ROW_BYTES + sum(8 if isinstance(value, int) else len(value) for value in values)
-        if batch and (size + more > BATCH_BYTES or len(batch) == BATCH_ROWS):
-            yield batch
-            batch, size = [], 0
-        batch.append(values)
-        size += more
-    if batch:
-        yield batch
+    for batch in batches:
+        if rows and (size + batch.size_bytes > most_bytes or len(rows) + len(batch.rows) > most_rows):
+            yield Batch(rows, size)
+            rows, size = [], 0
+        rows += batch.rows
+        size += batch.size_bytes
+    if rows:
+        yield Batch(rows, size)
+
+
+def _size(values: Values) -> int:
+    return ROW_BYTES + sum(8 if isinstance(value, int) else len(value) for value in values)
 
 
 class Group:

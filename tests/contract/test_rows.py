@@ -128,6 +128,27 @@ class RowContract(StoreContract):
         assert sorted(found, key=lambda row: row.place.series) == there
         assert await self.store.find([]) == []
 
+    async def test_a_pass_of_many_large_rows_is_kept_whole(self) -> None:
+        hour_ms = self.this_hour_ms()
+        there = [self.row(hour_ms, b"%d" % number * 5000, key=f"{number:03}") for number in range(100)]
+        await self.put(*there)
+        found = await self.store.find([row.place for row in there])
+        assert sorted(found, key=lambda row: row.place.series) == there
+
+    async def test_rows_are_in_one_line_however_far_their_periods_are_apart(self) -> None:
+        for level, days in {Level.RAW: 1, Level.FIVE_MINUTES: 28, Level.HOUR: 366}.items():
+            periods = [level.period(self.now_ms - back * days * DAY_MS) for back in (2, 1, 0)]
+            series = self.row(0, check=level.value).place.series
+            there = [Row(Place(series, level, period_ms), b"%d" % period_ms) for period_ms in periods]
+            await self.store.write([self.frame(self.now_ms)])
+            await self.store.put((await self.due())[-1], there)
+            assert await self.store.rows(series, level, periods[0], periods[2] + 1) == there
+            assert await self.store.rows(series, level, periods[0] + 1, periods[2]) == there[1:2]
+            found = await self.store.find([row.place for row in there])
+            assert sorted(found, key=lambda row: row.place.period_ms) == there
+            await self.store.delete(self.account, NODE)
+            assert await self.store.rows(series, level, periods[0], periods[2] + 1) == []
+
     async def test_the_keys_of_a_node_are_those_that_have_rows(self) -> None:
         hour_ms = self.this_hour_ms()
         await self.put(self.row(hour_ms), self.row(hour_ms, check="disk", key="/"))
@@ -231,12 +252,12 @@ class TestOnCassandra(RowContract, OnCassandra):
         cql = cast(Any, self.store)._cql
         run_all = cql.run_all
 
-        async def slowly(name: str, many: Any) -> None:
+        async def slowly(name: str, many: Any, key: int) -> None:
             if name == "insert":
                 (hour,) = await self.due()
                 await self.store.put(hour, [self.row(hour_ms)])
                 assert await self.due() == []
-            await run_all(name, many)
+            await run_all(name, many, key)
 
         cql.run_all = slowly
         await self.store.write([self.frame(hour_ms)])

@@ -9,33 +9,55 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from timeseries.cql_writes import AT_ONCE, BATCH_BYTES, BATCH_ROWS, Group, Values, Writes, batches
+from timeseries.cql_writes import (
+    AT_ONCE,
+    BATCH_BYTES,
+    BATCH_ROWS,
+    PARTITION_BYTES,
+    Group,
+    Values,
+    Writes,
+    batches,
+)
 
 
 def rows(*sizes: int) -> list[Values]:
+    """A row of each size: of one partition if its key is the first value, each of another if it is two."""
     return [("account", number, bytes(size)) for number, size in enumerate(sizes)]
 
 
-def sizes(found: Sequence[Sequence[Values]]) -> list[list[int]]:
+def cut(many: Sequence[Values], key: int = 2) -> list[list[int]]:
+    """The sizes of the rows of each batch."""
+    found = batches(many, key)
     return [[len(values[2]) for values in batch if isinstance(values[2], bytes)] for batch in found]
 
 
 class TestBatches:
     def test_small_rows_go_together_in_their_order(self) -> None:
-        assert sizes(list(batches(rows(100, 200, 300)))) == [[100, 200, 300]]
+        assert cut(rows(100, 200, 300)) == [[100, 200, 300]]
 
-    def test_one_has_no_more_bytes_than_cassandra_takes_without_a_word(self) -> None:
-        kilobytes = rows(*[1000] * 9)
-        assert sizes(list(batches(kilobytes))) == [[1000] * 4, [1000] * 4, [1000]]
+    def test_of_several_partitions_one_has_no_more_bytes_than_cassandra_takes_without_a_word(self) -> None:
+        assert cut(rows(*[1000] * 9)) == [[1000] * 4, [1000] * 4, [1000]]
 
     def test_one_has_no_more_rows_either(self) -> None:
-        assert sizes(list(batches(rows(*[1] * (BATCH_ROWS + 1))))) == [[1] * BATCH_ROWS, [1]]
+        assert cut(rows(*[1] * (BATCH_ROWS + 1))) == [[1] * BATCH_ROWS, [1]]
 
     def test_what_is_too_large_is_alone(self) -> None:
-        assert sizes(list(batches(rows(1, BATCH_BYTES, 1)))) == [[1], [BATCH_BYTES], [1]]
+        assert cut(rows(1, BATCH_BYTES, 1)) == [[1], [BATCH_BYTES], [1]]
+
+    def test_what_is_of_one_partition_goes_together_though_it_is_much(self) -> None:
+        assert cut(rows(*[1000] * 50), key=1) == [[1000] * 50]
+
+    def test_what_is_too_much_for_a_batch_is_cut(self) -> None:
+        large = PARTITION_BYTES // 4
+        assert cut(rows(*[large] * 5), key=1) == [[large] * 3, [large] * 2]
+
+    def test_small_partitions_go_together_and_a_large_one_alone(self) -> None:
+        small, large = [("small", 1, b"1"), ("other", 1, b"2")], [("large", 1, bytes(3000))] * 2
+        assert cut([*small, *large, *small], key=1) == [[1, 1], [3000, 3000], [1, 1]]
 
     def test_of_nothing_there_are_none(self) -> None:
-        assert list(batches([])) == []
+        assert cut([]) == []
 
 
 class TestWrites(TestCase):
