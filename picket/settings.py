@@ -195,7 +195,7 @@ class Compact(Section):
     after_s: float = Field(default=600.0, ge=0)
     every_s: float = Field(default=30.0, gt=0)
     share: float = Field(default=0.5, gt=0, le=1)
-    at_once: int = Field(default=8, ge=1, le=100)
+    at_once: int = Field(default=16, ge=1, le=100)
 
 
 class Database(Section):

@@ -57,16 +57,21 @@ async def compact(
 
     `confirm` is awaited before anything is written, and may raise: then nothing is.
     """
-    start_ms = hour.start_ms
-    frames = await store.read(hour.account_id, hour.node_id, start_ms, start_ms + HOUR_MS)
+    rows, passed = await _make(store, in_thread, hour)
+    await confirm()
+    await store.put(hour, rows)
+    return passed
+
+
+async def _make(store: TimeSeriesStore, in_thread: InThread, hour: Hour) -> tuple[list[Row], Passed]:
+    """Nothing else of the pass is left when a store takes its time to keep the rows."""
+    frames = await store.read(hour.account_id, hour.node_id, hour.start_ms, hour.start_ms + HOUR_MS)
     collected = await in_thread(collect, frames)
     places = [place for which in collected.series for place in places_of(hour, which)]
     there = {row.place: row.data for row in await store.find(places)} if places else {}
     made = await in_thread(thd_make, hour, collected, there)
-    await confirm()
-    await store.put(hour, made.rows)
     row_bytes = sum(len(row.data) for row in made.rows)
-    return Passed(len(frames), made.points, collected.unreadable, row_bytes)
+    return made.rows, Passed(len(frames), made.points, collected.unreadable, row_bytes)
 
 
 def places_of(hour: Hour, which: Which) -> Iterator[Place]:
