@@ -52,15 +52,16 @@ def batches(many: Iterable[Values], key: int) -> Iterator[Sequence[Values]]:
     return (batch.rows for batch in _joined(pieces, BATCH_BYTES, BATCH_ROWS))
 
 
-def _joined(batches: Iterable[Batch], most_bytes: int, most_rows: int = sys.maxsize) -> Iterator[Batch]:
+def _joined(pieces: Iterable[Batch], most_bytes: int, most_rows: int = sys.maxsize) -> Iterator[Batch]:
+    """As few as can be, of pieces that stay whole and in order."""
     rows: list[Values] = []
     size = 0
-    for batch in batches:
-        if rows and (size + batch.size_bytes > most_bytes or len(rows) + len(batch.rows) > most_rows):
+    for piece in pieces:
+        if rows and (size + piece.size_bytes > most_bytes or len(rows) + len(piece.rows) > most_rows):
             yield Batch(rows, size)
             rows, size = [], 0
-        rows += batch.rows
-        size += batch.size_bytes
+        rows += piece.rows
+        size += piece.size_bytes
     if rows:
         yield Batch(rows, size)
 
