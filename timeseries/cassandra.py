@@ -1,7 +1,8 @@
 """The distributed store: frames, rows and marks in Cassandra, as `timeseries.cassandra_schema` lays them out.
 
-Frames are written in bursts (`timeseries.bursts`), of small batches with many in flight. With one copy, what
-is written is held until the node's commit log is surely on disk.
+Frames are written in bursts (`timeseries.bursts`), of batches with many in flight; rows by
+`timeseries.cassandra_rows`. With one copy, what is written is held until the node's commit log is surely on
+disk.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -25,7 +25,7 @@ ROW_BYTES = 60
 """What Cassandra adds to the bytes of a row's values."""
 
 PARTITION_BYTES = 64_000
-"""Of one partition: more saves nothing, and holds others up."""
+"""Of one partition: some sixty frames, two milliseconds of work for Cassandra."""
 
 AT_ONCE = 128
 
