@@ -5,8 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from tests.contract.brokers import until
 from tests.engines import Keyspace
 from tests.timeseries.samples import NODE, frame
 from timeseries import cassandra_migrate
@@ -110,12 +112,17 @@ class MigrateTest(TestCase):
 
     async def test_the_lock_of_one_that_was_killed_ends_by_itself(self) -> None:
         await self.migrate(OLDER)
-        self.patch(cassandra_migrate, "LOCK_S", 2)
-        lock = cassandra_migrate.LOCK.format(self.space.keyspace, 2, "dead", "null")
-        assert [row[0] for row in await self.cql.ask(lock)] == [True]
-        await self.migrate(LATER)
-        assert "another migration is under way: waiting for its end" in self.said
+        await self.lock_as_another(60, "null")
+        migrating = Deferred.fromCoroutine(self.migrate(LATER))
+        await until(lambda: "another migration is under way: waiting for its end" in self.said)
+        await self.lock_as_another(1, "'dead'")
+        await migrating
         assert (await self.look()).version == SIZES.version
+
+    async def lock_as_another(self, lives_s: int, holder: str) -> None:
+        """Lock, if this is the holder until now, and do nothing more."""
+        lock = cassandra_migrate.LOCK.format(self.space.keyspace, lives_s, "dead", holder)
+        assert [row[0] for row in await self.cql.ask(lock)] == [True]
 
     async def test_who_lost_the_lock_changes_nothing_more(self) -> None:
         await self.migrate(OLDER)
