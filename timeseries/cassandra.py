@@ -6,7 +6,6 @@ disk.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import cache
 from operator import attrgetter
 
 from twisted.internet.interfaces import IReactorTime
@@ -68,7 +67,6 @@ class CassandraStore:
         self._marks = Marks(clock, mark_s, slack_s)
         self._bursts = Bursts(clock, gather_s, self._write)
         self._rows = RowTables(self._cql, clock, kept)
-        self._lives_s = cache(kept.lives_s)
 
     async def open(self) -> None:
         """Connect, look at the schema, prepare the statements; raises SchemaMismatch, StoreUnavailable."""
@@ -170,7 +168,7 @@ class CassandraStore:
         """The marks are there before the frames that they tell of, and are not over before these are."""
         hours = hours_of(frames)
         await self._mark(self._marks.due(hours))
-        rows = (frame_row(frame, self._lives_s(frame.account_id, Level.RAW)) for frame in frames)
+        rows = (frame_row(frame, self._rows.lives_s(frame.account_id, Level.RAW)) for frame in frames)
         await self._cql.run_all("insert", rows, key=3)
         await self._mark(self._marks.outlived(hours))
 

@@ -13,7 +13,7 @@ from timeseries.cassandra_schema import ROWS, part_of
 from timeseries.cql import Cql
 from timeseries.retention import LATE_DAYS, Kept
 from timeseries.stop import together
-from timeseries.store import DAY_MS, Level, Place, Row, SeriesKey
+from timeseries.store import DAY_MS, MAX_TIME_MS, Level, Place, Row, SeriesKey
 
 Part = tuple[str, str, int]
 """An account, a node, and the number of a part of its rows: the key of a partition."""
@@ -24,7 +24,7 @@ class RowTables:
 
     def __init__(self, cql: Cql, clock: IReactorTime, kept: Kept) -> None:
         self._cql, self._clock, self._kept = cql, clock, kept
-        self._lives_s = cache(kept.lives_s)
+        self.lives_s = cache(kept.lives_s)
 
     async def put(self, rows: Sequence[Row]) -> None:
         """Each replaces its former self; every write has ended when it returns or raises."""
@@ -57,9 +57,7 @@ class RowTables:
     async def delete(self, account_id: str, node_id: str) -> None:
         """Part after part, whether there is something in it or not."""
         for level in ROWS:
-            days = self.days(level)
-            parts = self._parts(level, days.start * DAY_MS, days.stop * DAY_MS)
-            values = [(account_id, node_id, part) for part in parts]
+            values = [(account_id, node_id, part) for part in self._parts(level, 0, MAX_TIME_MS)]
             await self._cql.run_all(f"delete:{level.value}", values, key=3)
         await self._cql.run("delete_series", account_id, node_id)
 
@@ -85,7 +83,7 @@ class RowTables:
 
     def _values(self, row: Row) -> tuple[str | int | bytes, ...]:
         place, data = row
-        lives_s = self._lives_s(place.series.account_id, place.level)
+        lives_s = self.lives_s(place.series.account_id, place.level)
         return *_part(place), *place.series[2:], place.period_ms, data, lives_s
 
 
