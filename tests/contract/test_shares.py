@@ -153,8 +153,9 @@ class ShareContract(BrokerContract):
         for instance in instances:
             await self.stop(self.members.pop(instance))
 
-    async def until_balanced(self, limit_s: float = 1.5 * RARE.announce_s) -> None:
+    async def until_balanced(self, limit_s: float | None = None) -> None:
         """What comes out of step while many come at once is put right at the next announcement."""
+        limit_s = limit_s or 15 + self.pace.announce_s
         await until(lambda: self.crowd_.is_balanced(*self.members), limit_s)
 
     async def until_settled(self) -> None:
@@ -203,7 +204,7 @@ class ShareContract(BrokerContract):
         await self.crowd(2, RARE)
         await self.until_balanced()
         await self.join(2)
-        await self.until_balanced(limit_s=RARE.announce_s / 2)
+        await self.until_balanced(limit_s=15)
         await self.and_all_is_in_order()
 
     async def test_what_waits_at_an_instance_comes_to_the_next_in_order_and_once(self) -> None:
