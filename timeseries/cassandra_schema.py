@@ -44,7 +44,7 @@ class Migration(NamedTuple):
 ROWS = {Level.RAW: "rows_raw", Level.FIVE_MINUTES: "rows_5m", Level.HOUR: "rows_1h"}
 WINDOW_DAYS = {Level.RAW: 1, Level.FIVE_MINUTES: 7, Level.HOUR: 30}
 PART_DAYS = {Level.RAW: 1, Level.FIVE_MINUTES: 28, Level.HOUR: 366}
-"""How many days of a node's rows are in a partition: a megabyte of usual rows, two of rollups."""
+"""How many days of a node's rows are in a partition."""
 
 FRAMES = """
 CREATE TABLE IF NOT EXISTS {keyspace}.frames (
