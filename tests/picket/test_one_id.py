@@ -19,7 +19,7 @@ from rpc import client, idl
 from rpc.dispatcher import Dispatcher
 from rpc.server import RpcServer
 from statslib import Stats
-from tests.contract.brokers import ringing
+from tests.contract.brokers import ringing, until
 from tests.picket.log.logs import Logged
 from tests.rpc.twin import TimeSeriesTwin
 from webapp.correlated import Correlated
@@ -60,6 +60,8 @@ class OneIdTest(TimeSeriesTwin, TestCase):
         request = Request(f"http://{HOST}:{port}/ring", headers={"X-Request-ID": "request-81"})
         answer = await deferToThread(urlopen, request, timeout=10)
         await self.handled
+        # It is logged once the answer is sent.
+        await until(lambda: "web" in {line["logger"] for line in self.logged.lines})
         await bus.stop()
         await reader.close()
         assert answer.headers["X-Request-ID"] == "request-81"
